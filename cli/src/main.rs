@@ -1,0 +1,2 @@
+//! The `obsq` binary.
+fn main() {}

@@ -1,0 +1,176 @@
+//! Native histograms: the integer form that is stored and the float form that is computed with.
+//!
+//! Source of the layout: Prometheus native histogram specification. Bucket `i` of schema `n`
+//! (-4..=8) covers `(base^(i-1), base^i]` with `base = 2^(2^-n)`; schema -53 has the bounds of
+//! `custom_values`, the last bucket reaching to +Inf. Buckets are sparse: spans say which indices
+//! the bucket list holds.
+
+use std::sync::Arc;
+
+/// The schema of histograms with custom bucket bounds.
+pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
+
+/// A run of consecutive buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct BucketSpan {
+    /// Gap to the previous span, or for the first span the index of its first bucket.
+    pub offset: i32,
+    /// Number of consecutive buckets.
+    pub length: u32,
+}
+
+/// What is known about a counter reset between a histogram and the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CounterResetHint {
+    /// Nothing is known: compare.
+    #[default]
+    Unknown,
+    /// A reset lies before this histogram.
+    Reset,
+    /// No reset lies before this histogram.
+    NotReset,
+    /// This is a gauge histogram, which has no resets.
+    Gauge,
+}
+
+/// A histogram with integer counts, as clients send it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct IntHistogram {
+    /// Reset information.
+    pub counter_reset_hint: CounterResetHint,
+    /// Resolution, or [`CUSTOM_BUCKETS_SCHEMA`].
+    pub schema: i32,
+    /// Width of the zero bucket: it covers `[-zero_threshold, zero_threshold]`.
+    pub zero_threshold: f64,
+    /// Observations in the zero bucket.
+    pub zero_count: u64,
+    /// All observations.
+    pub count: u64,
+    /// Sum of the observations; the staleness marker in a stale histogram.
+    pub sum: f64,
+    /// Where the positive buckets lie.
+    pub positive_spans: Vec<BucketSpan>,
+    /// Where the negative buckets lie.
+    pub negative_spans: Vec<BucketSpan>,
+    /// Positive buckets: the first count, then differences.
+    pub positive_deltas: Vec<i64>,
+    /// Negative buckets: the first count, then differences.
+    pub negative_deltas: Vec<i64>,
+    /// Upper bounds of custom buckets, without +Inf; empty for the standard schemas.
+    pub custom_values: Arc<[f64]>,
+}
+
+/// A histogram with float counts; what queries compute with.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FloatHistogram {
+    /// Reset information.
+    pub counter_reset_hint: CounterResetHint,
+    /// Resolution, or [`CUSTOM_BUCKETS_SCHEMA`].
+    pub schema: i32,
+    /// Width of the zero bucket: it covers `[-zero_threshold, zero_threshold]`.
+    pub zero_threshold: f64,
+    /// Observations in the zero bucket.
+    pub zero_count: f64,
+    /// All observations.
+    pub count: f64,
+    /// Sum of the observations; the staleness marker in a stale histogram.
+    pub sum: f64,
+    /// Where the positive buckets lie.
+    pub positive_spans: Vec<BucketSpan>,
+    /// Where the negative buckets lie.
+    pub negative_spans: Vec<BucketSpan>,
+    /// Counts of the positive buckets, absolute.
+    pub positive_buckets: Vec<f64>,
+    /// Counts of the negative buckets, absolute.
+    pub negative_buckets: Vec<f64>,
+    /// Upper bounds of custom buckets, without +Inf; empty for the standard schemas.
+    pub custom_values: Arc<[f64]>,
+}
+
+/// A stored histogram: integer or float counts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HistogramValue {
+    /// Integer counts.
+    Int(IntHistogram),
+    /// Float counts.
+    Float(FloatHistogram),
+}
+
+impl HistogramValue {
+    /// Returns the sum of the observations.
+    pub fn sum(&self) -> f64 {
+        match self {
+            Self::Int(histogram) => histogram.sum,
+            Self::Float(histogram) => histogram.sum,
+        }
+    }
+
+    /// Returns the histogram with float counts.
+    pub fn to_float(&self) -> FloatHistogram {
+        match self {
+            Self::Int(histogram) => histogram.to_float(),
+            Self::Float(histogram) => histogram.clone(),
+        }
+    }
+
+    /// Says whether both are the same, floats compared by their bits; the counter reset hint,
+    /// which storage derives anew, is not compared.
+    pub fn same_bits(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => {
+                (a.schema, a.zero_count, a.count) == (b.schema, b.zero_count, b.count)
+                    && same_floats(&[a.zero_threshold, a.sum], &[b.zero_threshold, b.sum])
+                    && a.positive_spans == b.positive_spans
+                    && a.negative_spans == b.negative_spans
+                    && a.positive_deltas == b.positive_deltas
+                    && a.negative_deltas == b.negative_deltas
+                    && same_floats(&a.custom_values, &b.custom_values)
+            }
+            (Self::Float(a), Self::Float(b)) => {
+                let head = |h: &FloatHistogram| [h.zero_threshold, h.zero_count, h.count, h.sum];
+                a.schema == b.schema
+                    && same_floats(&head(a), &head(b))
+                    && a.positive_spans == b.positive_spans
+                    && a.negative_spans == b.negative_spans
+                    && same_floats(&a.positive_buckets, &b.positive_buckets)
+                    && same_floats(&a.negative_buckets, &b.negative_buckets)
+                    && same_floats(&a.custom_values, &b.custom_values)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl IntHistogram {
+    /// Returns the same histogram with float counts.
+    pub fn to_float(&self) -> FloatHistogram {
+        FloatHistogram {
+            counter_reset_hint: self.counter_reset_hint,
+            schema: self.schema,
+            zero_threshold: self.zero_threshold,
+            zero_count: self.zero_count as f64,
+            count: self.count as f64,
+            sum: self.sum,
+            positive_spans: self.positive_spans.clone(),
+            negative_spans: self.negative_spans.clone(),
+            positive_buckets: absolute(&self.positive_deltas),
+            negative_buckets: absolute(&self.negative_deltas),
+            custom_values: Arc::clone(&self.custom_values),
+        }
+    }
+}
+
+fn absolute(deltas: &[i64]) -> Vec<f64> {
+    let mut count = 0_i64;
+    deltas
+        .iter()
+        .map(|delta| {
+            count = count.wrapping_add(*delta);
+            count as f64
+        })
+        .collect()
+}
+
+fn same_floats(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits())
+}

@@ -1,0 +1,28 @@
+//! The words every other crate speaks: labels, matchers, samples, native histograms, time ranges,
+//! tenants, the clock and the kinds of error.
+//!
+//! This crate knows no file, no network and no query text. Everything in it is plain values; the
+//! only trait objects are [`Clock`], so that no other code reads the wall clock, and
+//! [`LabelPattern`], so that a matcher can carry a compiled regular expression without this crate
+//! knowing the engine behind it.
+
+mod clock;
+mod error;
+pub mod histogram;
+mod labels;
+mod matcher;
+mod sample;
+mod tenant;
+mod time;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::ErrorKind;
+pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram};
+pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};
+pub use matcher::{LabelPattern, MatchOp, Matcher};
+pub use sample::{
+    Exemplar, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleValue, is_stale_nan,
+    stale_nan,
+};
+pub use tenant::{Tenant, TenantError};
+pub use time::{MAX_TIME_MS, MIN_TIME_MS, TimeRange};

@@ -1,0 +1,14 @@
+//! Query languages as text: lexing, parsing, checking, printing, completing.
+//!
+//! Parsing never fails and never panics: it returns what could be understood together with
+//! [`Diagnostic`]s. This crate does no I/O, knows no clock and no other obsq crate.
+
+pub mod promql;
+
+mod diag;
+mod regex;
+mod span;
+
+pub use diag::{Diagnostic, Label as DiagnosticLabel, Severity};
+pub use regex::{Regex, RegexError};
+pub use span::Span;

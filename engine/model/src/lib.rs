@@ -7,6 +7,7 @@
 //! knowing the engine behind it.
 
 mod clock;
+mod columns;
 mod error;
 pub mod histogram;
 mod labels;
@@ -16,6 +17,7 @@ mod tenant;
 mod time;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use columns::SampleColumns;
 pub use error::ErrorKind;
 pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};

@@ -23,6 +23,6 @@ pub use context::{CancelToken, MemoryBudget, QueryContext, QueryLimits};
 pub use error::Error;
 pub use matchers::{MatcherError, compile_matchers};
 pub use select::{
-    ExemplarSeries, LabelRequest, MetricMetadataEntry, MetricSource, RawChunk, SampleColumns,
-    SelectRequest, SeriesSet,
+    ExemplarSeries, LabelRequest, MetricMetadataEntry, MetricSource, RawChunk, SelectRequest,
+    SeriesSet,
 };

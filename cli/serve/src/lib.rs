@@ -1,1 +1,15 @@
-//! (being written)
+//! The server: one port for the HTTP and gRPC APIs of Prometheus and OTLP.
+//!
+//! Layers, from the outside in: listeners and connections, handlers per API family, services that
+//! know no transport. A handler reads and limits the body, finds the tenant, parses parameters and
+//! hands structs to a service; services run on the CPU pool, never on an async worker.
+
+mod error;
+mod options;
+mod run;
+
+pub use error::ServeError;
+pub use options::{
+    DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener, QueryOptions, ServeOptions,
+};
+pub use run::run;

@@ -1,1 +1,3 @@
-//! Integration tests: they spawn the real binary.
+//! Integration tests: they spawn the real binary and use it as its users do.
+
+mod structure;

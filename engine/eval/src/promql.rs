@@ -1,0 +1,15 @@
+//! PromQL, with the meaning that Prometheus 3 gives it.
+//!
+//! A query is planned once: durations, times and groups are known before a sample is read. Then
+//! the plan's nodes are evaluated front to back, each over all steps at once, and a result is
+//! freed as soon as it is consumed.
+
+mod engine;
+mod error;
+mod outcome;
+mod stats;
+
+pub use engine::{Engine, EngineOptions, QueryRequest, StatsLevel};
+pub use error::QueryError;
+pub use outcome::{InstantSample, QueryOutcome, QueryValue, RangeSeries, Value};
+pub use stats::{QueryStats, SampleStats, Timings};

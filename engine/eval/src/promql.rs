@@ -4,8 +4,10 @@
 //! the plan's nodes are evaluated front to back, each over all steps at once, and a result is
 //! freed as soon as it is consumed.
 
+mod annotations;
 mod engine;
 mod error;
+mod kernels;
 mod outcome;
 mod stats;
 

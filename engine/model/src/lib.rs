@@ -9,6 +9,7 @@
 mod clock;
 mod columns;
 mod error;
+mod float_text;
 pub mod histogram;
 mod labels;
 mod matcher;
@@ -19,6 +20,7 @@ mod time;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use columns::SampleColumns;
 pub use error::ErrorKind;
+pub use float_text::{format_float_general, format_float_rounded};
 pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};
 pub use matcher::{LabelPattern, MatchOp, Matcher};

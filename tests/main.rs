@@ -1,3 +1,5 @@
 //! Integration tests: they spawn the real binary and use it as its users do.
 
+mod clients;
 mod structure;
+mod testkit;

@@ -7,7 +7,10 @@ use std::process::Command;
 use serde_json::Value;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Reads the table of ARCHITECTURE.md: crate → crates it may depend on.
@@ -16,10 +19,16 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("| obsq")) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, _folder, dependencies] = cells[..] else { panic!("not three cells: {line}") };
+        let [name, _folder, dependencies] = cells[..] else {
+            panic!("not three cells: {line}")
+        };
         let dependencies = match dependencies {
             "all of the above" => table.keys().cloned().collect(),
-            list => list.split(", ").filter(|name| !name.is_empty()).map(String::from).collect(),
+            list => list
+                .split(", ")
+                .filter(|name| !name.is_empty())
+                .map(String::from)
+                .collect(),
         };
         table.insert(name.to_owned(), dependencies);
     }
@@ -29,11 +38,21 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
 /// Reads the real edges between our own crates, development dependencies left out.
 fn actual() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     let is_ours = |name: &String| name.starts_with("obsq");
@@ -52,9 +71,14 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn crates_depend_only_downwards_as_the_architecture_allows() {
     let allowed = allowed();
-    assert!(allowed.len() > 5, "the table of ARCHITECTURE.md was not understood");
+    assert!(
+        allowed.len() > 5,
+        "the table of ARCHITECTURE.md was not understood"
+    );
     for (name, dependencies) in actual() {
-        let may = allowed.get(&name).unwrap_or_else(|| panic!("{name} is not in ARCHITECTURE.md"));
+        let may = allowed
+            .get(&name)
+            .unwrap_or_else(|| panic!("{name} is not in ARCHITECTURE.md"));
         let extra: Vec<_> = dependencies.difference(may).collect();
         assert!(extra.is_empty(), "{name} must not depend on {extra:?}");
     }
@@ -63,8 +87,18 @@ fn crates_depend_only_downwards_as_the_architecture_allows() {
 #[test]
 fn no_second_tls_stack_and_no_deprecated_yaml_is_locked() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for banned in ["aws-lc-sys", "openssl-sys", "native-tls", "serde_yaml", "bindgen", "cmake"] {
-        assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} is in Cargo.lock");
+    for banned in [
+        "aws-lc-sys",
+        "openssl-sys",
+        "native-tls",
+        "serde_yaml",
+        "bindgen",
+        "cmake",
+    ] {
+        assert!(
+            !lock.contains(&format!("name = \"{banned}\"")),
+            "{banned} is in Cargo.lock"
+        );
     }
 }
 
@@ -72,6 +106,9 @@ fn no_second_tls_stack_and_no_deprecated_yaml_is_locked() {
 fn every_crate_has_a_room_in_the_code_map() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for name in actual().keys() {
-        assert!(text.contains(&format!("| {name} |")), "{name} has no row in ARCHITECTURE.md");
+        assert!(
+            text.contains(&format!("| {name} |")),
+            "{name} has no row in ARCHITECTURE.md"
+        );
     }
 }

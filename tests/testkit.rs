@@ -15,7 +15,7 @@ const POLLS: u32 = 600;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A running `obsq serve` with a data directory that goes with it.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     directory: Arc<TempDir>,
@@ -24,29 +24,29 @@ pub struct Server {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Header names in lower case, with their values.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body, chunked encoding removed.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     /// Returns the body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Returns the body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// Returns the value of a header, named in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(known, _)| known == name)
@@ -55,7 +55,7 @@ impl Answer {
 }
 
 /// Returns a command that runs the binary under test with a neutral environment.
-pub fn obsq(directory: &Path) -> Command {
+pub(crate) fn obsq(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_obsq"));
     command
         .env_clear()
@@ -71,17 +71,17 @@ pub fn obsq(directory: &Path) -> Command {
 
 impl Server {
     /// Starts a server on free ports and an empty directory; returns when it is ready.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Like [`Self::start`], with further arguments.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         Self::start_in(Arc::new(TempDir::new().unwrap()), arguments)
     }
 
     /// Starts a server on what an earlier one left in `directory`.
-    pub fn start_in(directory: Arc<TempDir>, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(directory: Arc<TempDir>, arguments: &[&str]) -> Self {
         let mut command = obsq(directory.path());
         command
             .args([
@@ -114,44 +114,44 @@ impl Server {
     }
 
     /// Returns `host:port` of the HTTP listener.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns the base URL.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Returns the directory that holds `data` and is removed with its last user.
-    pub fn directory(&self) -> Arc<TempDir> {
+    pub(crate) fn directory(&self) -> Arc<TempDir> {
         Arc::clone(&self.directory)
     }
 
     /// Returns the data directory.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Returns the process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Returns what the server wrote to stderr so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
     /// Sends SIGKILL and returns the directory for the next start.
-    pub fn kill(mut self) -> Arc<TempDir> {
+    pub(crate) fn kill(mut self) -> Arc<TempDir> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Arc::clone(&self.directory)
     }
 
     /// Sends SIGTERM, waits for the end and returns the exit code and the directory.
-    pub fn terminate(mut self) -> (Option<i32>, Arc<TempDir>) {
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Arc<TempDir>) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -165,18 +165,18 @@ impl Server {
     }
 
     /// Sends a GET request.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[], &[])
     }
 
     /// Sends a POST request with a form body, already encoded.
-    pub fn post_form(&self, path: &str, form: &str) -> Answer {
+    pub(crate) fn post_form(&self, path: &str, form: &str) -> Answer {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         self.request("POST", path, &headers, form.as_bytes())
     }
 
     /// Sends any request over a connection of its own.
-    pub fn request(
+    pub(crate) fn request(
         &self,
         method: &str,
         path: &str,
@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// Answers an instant query at `time`; the `result` part of the body.
-    pub fn query(&self, expression: &str, time: &str) -> Value {
+    pub(crate) fn query(&self, expression: &str, time: &str) -> Value {
         let answer = self.get(&format!(
             "/api/v1/query?query={}&time={time}",
             encode(expression)
@@ -198,7 +198,7 @@ impl Server {
     }
 
     /// Returns the value of an instant query with one sample, or `None` when it has none.
-    pub fn value(&self, expression: &str) -> Option<String> {
+    pub(crate) fn value(&self, expression: &str) -> Option<String> {
         let answer = self.get(&format!("/api/v1/query?query={}", encode(expression)));
         assert_eq!(answer.status, 200, "{expression}: {}", answer.text());
         answer.json()["data"]["result"][0]["value"][1]
@@ -207,7 +207,7 @@ impl Server {
     }
 
     /// Waits until `condition` holds, at most 30 s.
-    pub fn wait_for(&self, what: &str, condition: impl Fn() -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn() -> bool) {
         for _ in 0..POLLS {
             if condition() {
                 return;
@@ -228,7 +228,7 @@ impl Drop for Server {
 }
 
 /// Percent-encodes everything but letters and digits.
-pub fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
@@ -238,7 +238,7 @@ pub fn encode(text: &str) -> String {
 }
 
 /// Sends one HTTP/1.1 request and reads the whole answer.
-pub fn request(
+pub(crate) fn request(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -1,1 +1,25 @@
-//! (being written)
+//! Getting metrics in: remote write, OTLP and exposition formats are turned into
+//! [`MetricBatch`](obsq_source::MetricBatch)es, and targets are scraped.
+//!
+//! Everything here writes through [`MetricAppender`](obsq_source::MetricAppender) and knows
+//! neither HTTP serving nor stores. What comes from outside is never trusted: sizes are checked
+//! before memory is taken, a broken request is an error of its own type, and a bad sample among
+//! good ones is counted in [`Refused`].
+
+#![warn(missing_docs)]
+
+pub mod prompb;
+pub mod remote_write;
+
+mod error;
+mod exemplar;
+mod histogram_rules;
+mod label_set;
+mod limits;
+mod refused;
+mod wire;
+
+pub use error::DecodeError;
+pub use limits::IngestLimits;
+pub use refused::Refused;
+pub use wire::WireError;

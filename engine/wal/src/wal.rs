@@ -1,0 +1,241 @@
+//! The log as stores see it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use obsq_model::Clock;
+use parking_lot::Mutex;
+
+use crate::queue::{Done, Epoch, Queue, Refused};
+use crate::reader::{Damage, RecordReader};
+use crate::record::Record;
+use crate::segment::{list_segments, segment_path};
+use crate::stats::{Counters, WalStats};
+use crate::vfs::Vfs;
+use crate::writer::{ClosedSegment, Writer};
+use crate::{Error, FileKind};
+
+/// Where a log lies and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct WalOptions {
+    /// The file system.
+    pub vfs: Arc<dyn Vfs>,
+    /// Measures how long syncs take.
+    pub clock: Arc<dyn Clock>,
+    /// Directory of the segments; created when missing.
+    pub directory: PathBuf,
+    /// A new segment begins when the current one has this many bytes.
+    pub segment_bytes: u64,
+    /// Bytes that may wait for the disk before [`Wal::wait_for_room`] makes callers wait.
+    pub queue_bytes: usize,
+    /// How long callers wait for room before they are told that the log is too slow.
+    pub patience: Duration,
+}
+
+impl WalOptions {
+    /// Returns options with segments and a queue of 64 MiB and a patience of 10 s.
+    pub fn new(vfs: Arc<dyn Vfs>, clock: Arc<dyn Clock>, directory: PathBuf) -> Self {
+        Self {
+            vfs,
+            clock,
+            directory,
+            segment_bytes: 64 << 20,
+            queue_bytes: 64 << 20,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a replay found.
+#[derive(Debug, Clone, Default)]
+pub struct Replayed {
+    /// Records handed out.
+    pub records: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// The largest number seen, or the one to start after.
+    pub last_seq: u64,
+    /// What could not be read.
+    pub damage: Damage,
+    segments: Vec<ClosedSegment>,
+}
+
+/// Reads the records after number `after_seq`, in order, past any damage.
+///
+/// Fails when a segment has a newer format or the file system does not answer; never because of
+/// what the bytes are.
+pub fn replay(
+    options: &WalOptions,
+    after_seq: u64,
+    mut on_record: impl FnMut(u64, &[u8]),
+) -> Result<Replayed, Error> {
+    let vfs = options.vfs.as_ref();
+    let mut replayed = Replayed {
+        last_seq: after_seq,
+        ..Replayed::default()
+    };
+    for number in list_segments(vfs, &options.directory)? {
+        let path = segment_path(&options.directory, number);
+        let mut reader = match RecordReader::open(vfs, &path, FileKind::SEGMENT, replayed.last_seq)
+        {
+            Err(Error::Corrupt { path, .. }) => {
+                tracing::warn!(path = %path.display(), "a segment is of another kind, passing over it");
+                continue;
+            }
+            other => other?,
+        };
+        while let Some((seq, payload)) = reader.next_record()? {
+            replayed.records += 1;
+            replayed.bytes += payload.len() as u64;
+            on_record(seq, payload);
+        }
+        replayed.last_seq = reader.last_seq().max(replayed.last_seq);
+        if *reader.damage() != Damage::default() {
+            let damage = reader.damage();
+            tracing::warn!(path = %path.display(), ?damage, "a segment is damaged, its good records were read");
+        }
+        replayed.damage.absorb(reader.damage().clone());
+        replayed.segments.push(ClosedSegment {
+            number,
+            last_seq: replayed.last_seq,
+        });
+    }
+    Ok(replayed)
+}
+
+/// A write-ahead log with one writing thread.
+///
+/// A record is acknowledged, by its callback, after it is written and synced. A sync starts as soon
+/// as the last one ended and takes along everything queued meanwhile. After a failed write or sync
+/// the segment is cut back to its last good record and abandoned, all that was waiting is told, and
+/// the next record starts a new segment; no failed sync is ever repeated.
+///
+/// Records may name things that earlier records defined. So that a lost segment cannot take the
+/// definitions of later ones with it, the log counts *epochs*: a definition holds within the epoch
+/// it was written in, and [`Wal::submit`] refuses a record that was encoded for an earlier one.
+///
+/// Dropping without [`Wal::close`] stops at once, as a crash would.
+#[derive(Debug)]
+pub struct Wal {
+    options: WalOptions,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    closed: Arc<Mutex<Vec<ClosedSegment>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Wal {
+    /// Starts writing behind what was replayed, always in a new segment.
+    pub fn open(options: WalOptions, replayed: Replayed) -> Result<Self, Error> {
+        let directory = &options.directory;
+        options
+            .vfs
+            .create_dir_all(directory)
+            .map_err(Error::io("create", directory))?;
+        let queue = Arc::new(Queue::new(
+            replayed.last_seq + 1,
+            options.queue_bytes,
+            options.segment_bytes,
+        ));
+        let counters = Arc::new(Counters::default());
+        let number = replayed.segments.last().map_or(1, |last| last.number + 1);
+        let closed = Arc::new(Mutex::new(replayed.segments));
+        let writer = Writer {
+            vfs: Arc::clone(&options.vfs),
+            directory: directory.clone(),
+            clock: Arc::clone(&options.clock),
+            queue: Arc::clone(&queue),
+            counters: Arc::clone(&counters),
+            closed: Arc::clone(&closed),
+            segment: None,
+            number,
+            good_seq: replayed.last_seq,
+            buffer: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("wal-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(Error::io("start the writer of", directory))?;
+        Ok(Self {
+            options,
+            queue,
+            counters,
+            closed,
+            writer: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Waits until the queue has room. Callers do so before they take the locks under which they
+    /// encode and submit, so that a slow disk holds up no reader.
+    pub fn wait_for_room(&self) -> Result<(), Error> {
+        self.queue.wait_for_room(self.options.patience)
+    }
+
+    /// Returns the present epoch. What a record builds on must have been submitted in the same.
+    pub fn epoch(&self) -> Epoch {
+        self.queue.epoch()
+    }
+
+    /// Queues a record that was encoded for `epoch` and returns its number. `done` is called once,
+    /// on the writer's thread, when the record is on disk or cannot get there. Never blocks on the
+    /// disk.
+    pub fn submit(&self, record: Record, epoch: Epoch, done: Done) -> Result<u64, Box<Refused>> {
+        self.queue.push(record, epoch, done).map_err(Box::new)
+    }
+
+    /// Begins a new segment and epoch and returns the number of the last record before them, the
+    /// one to hand to [`Wal::truncate`] once a checkpoint holds everything up to it.
+    pub fn cut(&self) -> u64 {
+        self.queue.cut()
+    }
+
+    /// Removes the segments that hold no record after `through_seq`.
+    pub fn truncate(&self, through_seq: u64) -> Result<(), Error> {
+        let mut gone = self.closed.lock().clone();
+        gone.retain(|segment| segment.last_seq <= through_seq);
+        for segment in &gone {
+            let path = segment_path(&self.options.directory, segment.number);
+            self.options
+                .vfs
+                .remove_file(&path)
+                .map_err(Error::io("remove", &path))?;
+        }
+        self.closed.lock().retain(|segment| !gone.contains(segment));
+        Ok(())
+    }
+
+    /// Returns what the log counts about itself.
+    pub fn stats(&self) -> WalStats {
+        let stats = self.counters.snapshot();
+        WalStats {
+            queued_bytes: self.queue.queued_bytes() as u64,
+            segments: self.closed.lock().len() as u64 + 1,
+            ..stats
+        }
+    }
+
+    /// Writes what waits, ends the segment and stops.
+    pub fn close(&self) {
+        self.stop(false);
+    }
+
+    fn stop(&self, abort: bool) {
+        self.queue.close(abort);
+        if let Some(writer) = self.writer.lock().take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the log has panicked");
+        }
+    }
+}
+
+impl Drop for Wal {
+    fn drop(&mut self) {
+        self.stop(true);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,40 @@
 //! `custom_values`, the last bucket reaching to +Inf. Buckets are sparse: spans say which indices
 //! the bucket list holds.
 
+mod arithmetic;
+mod bounds;
+mod bounds_table;
+mod buckets;
+mod custom;
+mod equality;
+mod layout;
+mod reset;
+mod sums;
+#[cfg(test)]
+mod testing;
+mod text;
+mod trim;
+mod validate;
+mod zero;
+
 use std::sync::Arc;
+
+pub use arithmetic::Combined;
+pub use bounds::{custom_bounds_match, is_exponential_schema};
+pub use buckets::{Bucket, IndexedCounts};
+pub use sums::{HistogramMean, HistogramSum};
+pub use trim::Trim;
+pub use validate::{BucketSide, HistogramError};
 
 /// The schema of histograms with custom bucket bounds.
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
+
+/// The lowest schema of exponential buckets that is computed with.
+pub const MIN_SCHEMA: i32 = -4;
+
+/// The highest schema of exponential buckets that is computed with; senders may use up to 52,
+/// which is brought down to this.
+pub const MAX_SCHEMA: i32 = 8;
 
 /// A run of consecutive buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

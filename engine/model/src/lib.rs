@@ -11,6 +11,7 @@ mod columns;
 mod error;
 mod float_text;
 pub mod histogram;
+mod kahan;
 mod labels;
 mod matcher;
 mod sample;
@@ -22,6 +23,7 @@ pub use columns::SampleColumns;
 pub use error::ErrorKind;
 pub use float_text::{format_float_general, format_float_rounded};
 pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram};
+pub use kahan::KahanSum;
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};
 pub use matcher::{LabelPattern, MatchOp, Matcher};
 pub use sample::{

@@ -8,17 +8,23 @@
 
 #![warn(missing_docs)]
 
+pub mod otlp;
 pub mod prompb;
 pub mod remote_write;
 
+#[cfg(test)]
+mod batch_text;
+mod body;
 mod error;
 mod exemplar;
 mod histogram_rules;
 mod label_set;
 mod limits;
+mod metric_families;
 mod refused;
 mod wire;
 
+pub use body::decompress_body;
 pub use error::DecodeError;
 pub use limits::IngestLimits;
 pub use refused::Refused;

@@ -32,7 +32,7 @@ impl Default for IngestLimits {
 
 /// Counts down the memory that one request may take, so that a small body cannot claim much more
 /// than its size.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Budget {
     limit_bytes: usize,
     left_bytes: usize,

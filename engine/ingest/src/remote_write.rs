@@ -8,7 +8,6 @@
 
 mod header;
 mod histogram;
-mod metadata;
 mod series;
 mod snappy;
 mod v1;

@@ -8,7 +8,7 @@ use super::{Decoded, decode_histogram};
 use crate::error::DecodeError;
 use crate::label_set::LabelScratch;
 use crate::limits::{Budget, IngestLimits};
-use crate::remote_write::metadata::{Families, family_of, metric_type};
+use crate::metric_families::{Families, family_of, metric_type};
 use crate::wire::Reader;
 
 /// Decodes a decompressed `io.prometheus.write.v2.Request`.

@@ -53,7 +53,7 @@ fn metadata(metric_type: MetricType, help: &str, unit: &str) -> MetricMetadata {
 }
 
 /// Returns the type with that number; both versions count alike.
-pub(super) fn metric_type(number: u64) -> MetricType {
+pub(crate) fn metric_type(number: u64) -> MetricType {
     match number {
         1 => MetricType::Counter,
         2 => MetricType::Gauge,
@@ -68,7 +68,7 @@ pub(super) fn metric_type(number: u64) -> MetricType {
 
 /// Returns the family that a series of that name and type belongs to: the name without the suffix
 /// of the type's parts.
-pub(super) fn family_of(series_name: &str, metric_type: MetricType) -> &str {
+pub(crate) fn family_of(series_name: &str, metric_type: MetricType) -> &str {
     let suffixes: &[&str] = match metric_type {
         MetricType::Histogram => &["_bucket", "_count", "_sum"],
         MetricType::GaugeHistogram => &["_bucket", "_gcount", "_gsum"],

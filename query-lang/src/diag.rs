@@ -35,7 +35,7 @@ pub struct Diagnostic {
     /// clients compare with.
     pub upstream: String,
     /// Further places.
-    pub labels: Vec<Label>,
+    pub labels: Box<[Label]>,
     /// A hint what to do, such as `did you mean ...`.
     pub help: Option<String>,
 }
@@ -43,6 +43,9 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Returns the upstream form, `1:5: parse error: ...`, for the query `text`.
     pub fn compat(&self, text: &str) -> String {
+        if text.is_empty() {
+            return format!("unknown position: parse error: {}", self.upstream);
+        }
         let (line, column) = self.span.line_column(text);
         format!("{line}:{column}: parse error: {}", self.upstream)
     }

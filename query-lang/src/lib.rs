@@ -6,6 +6,7 @@
 pub mod promql;
 
 mod diag;
+mod go;
 mod regex;
 mod span;
 

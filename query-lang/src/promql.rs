@@ -1,9 +1,19 @@
 //! PromQL of Prometheus 3, experimental functions and modifiers included.
 
 mod ast;
+mod check;
+mod lex;
+mod parse;
+mod resolve;
+mod signature;
+mod suggest;
+mod text;
 
 pub use ast::{
     AggregateOp, Ast, At, BinaryOp, Duration, DurationOp, Expr, ExprId, ExprKind, FillValues,
     Function, Grouping, LabelMatcher, MatchCardinality, MatcherOp, UnaryOp, ValueType,
     VectorMatching, VectorSelector,
 };
+pub use parse::{Parsed, parse, parse_selector};
+pub use signature::Signature;
+pub use text::{format_duration, parse_duration};

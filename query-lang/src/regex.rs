@@ -54,3 +54,8 @@ impl Regex {
         None
     }
 }
+
+/// Says whether `text` can be compiled.
+pub(crate) fn validate(text: &str) -> Result<(), RegexError> {
+    Regex::anchored(text).map(drop)
+}

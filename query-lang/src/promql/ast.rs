@@ -34,6 +34,10 @@ impl Ast {
         &self.nodes[id.index()]
     }
 
+    pub(crate) fn get_mut(&mut self, id: ExprId) -> &mut Expr {
+        &mut self.nodes[id.index()]
+    }
+
     /// Returns all nodes, children before parents.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (ExprId, &Expr)> {
         self.nodes
@@ -211,11 +215,11 @@ pub struct LabelMatcher {
 /// An instant vector selector.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct VectorSelector {
-    /// The metric's name as written before the braces (or alone and quoted in them); `None` when
-    /// there is none.
+    /// The metric's name as written before the braces; `None` when there is none there. A name
+    /// quoted within the braces is only a matcher.
     pub name: Option<String>,
-    /// All matchers in the order written; a name before the braces or quoted in them is the last
-    /// one, `__name__ = name`.
+    /// All matchers in the order written; a name before the braces is the last one,
+    /// `__name__ = name`.
     pub matchers: Vec<LabelMatcher>,
     /// The offset, if one was written.
     pub offset: Option<Duration>,
@@ -276,10 +280,10 @@ pub struct VectorMatching {
 
 /// Declares an enum whose variants have names in the language.
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name {
+        $vis enum $name {
             $(
                 #[doc = concat!("`", $text, "`")]
                 $(#[$vmeta])*
@@ -289,17 +293,17 @@ macro_rules! named {
 
         impl $name {
             /// Every variant, in order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            $vis const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// Returns how it is written.
-            pub fn as_str(self) -> &'static str {
+            $vis fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
                 }
             }
 
             /// Returns the variant written `text`, lower case; `None` when there is none.
-            pub fn from_name(text: &str) -> Option<Self> {
+            $vis fn from_name(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$variant),)+
                     _ => None,
@@ -314,10 +318,11 @@ macro_rules! named {
         }
     };
 }
+pub(crate) use named;
 
 named! {
     /// A unary operator.
-    UnaryOp {
+    pub UnaryOp {
         Plus = "+",
         Minus = "-",
     }
@@ -325,7 +330,7 @@ named! {
 
 named! {
     /// A binary operator.
-    BinaryOp {
+    pub BinaryOp {
         Add = "+",
         Sub = "-",
         Mul = "*",
@@ -369,7 +374,7 @@ impl BinaryOp {
 
 named! {
     /// An operator or function within a duration expression.
-    DurationOp {
+    pub DurationOp {
         Add = "+",
         Sub = "-",
         Mul = "*",
@@ -385,7 +390,7 @@ named! {
 
 named! {
     /// An aggregation.
-    AggregateOp {
+    pub AggregateOp {
         Sum = "sum",
         Avg = "avg",
         Count = "count",
@@ -420,7 +425,7 @@ impl AggregateOp {
 
 named! {
     /// A function.
-    Function {
+    pub Function {
         Abs = "abs",
         Absent = "absent",
         AbsentOverTime = "absent_over_time",

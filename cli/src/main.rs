@@ -1,2 +1,136 @@
-//! The `obsq` binary.
-fn main() {}
+//! The `obsq` binary: a table of commands, and the one place that decides on exit codes.
+
+mod api;
+mod args;
+mod chart;
+mod commands;
+mod console;
+mod environment;
+mod exit;
+mod render;
+mod session;
+mod settings;
+mod times;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::FromArgMatches as _;
+use obsq_model::{Clock, ManualClock, SystemClock};
+
+use crate::args::{Cli, Command, GlobalArgs};
+use crate::console::{Console, Facts, Pager, Tty, Verbosity};
+use crate::environment::Environment;
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use crate::times::{Edge, Frame, parse_moment};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    // The second install of a provider fails, and there is no second one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let environment = Environment::of_process();
+    let words = commands::promtool_words(std::env::args_os().collect());
+    let tty = Tty::of_process(&environment);
+    let matches = match args::command(&words, &environment, &tty).try_get_matches_from(&words) {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let verbosity = cli
+        .global
+        .verbosity(matches!(cli.command, Some(Command::Serve(_))));
+    let mut session = match begin(&cli.global, verbosity, environment, tty) {
+        Ok(session) => session,
+        Err((mut console, failure)) => {
+            console.report(&failure);
+            return ExitCode::from(failure.exit as u8);
+        }
+    };
+    let exit = match run(cli.command, &mut session) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            session.console.report(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// The table of commands.
+fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure> {
+    match command {
+        None => commands::overview(session),
+        Some(Command::Query(args)) => commands::query(&args, session),
+        Some(Command::Labels(args)) => commands::labels(&args, session),
+        Some(Command::Series(args)) => commands::series(&args, session),
+        Some(Command::Serve(args)) => commands::serve(*args, session),
+    }
+}
+
+/// Shows what clap has to say: help and version on standard output, errors on standard error.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no failure, and there is nowhere else to tell.
+    drop(error.print());
+    let exit = if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Builds what commands work with.
+fn begin(
+    global: &GlobalArgs,
+    verbosity: Verbosity,
+    environment: Environment,
+    tty: Tty,
+) -> Result<Session, (Console, Failure)> {
+    let mut facts = Facts::new(global.color, &environment, tty);
+    facts.quiet = global.quiet;
+    facts.no_progress = global.no_progress;
+    let mut console = Console::of_process(facts);
+    let clock = match pick_clock(&environment) {
+        Ok(clock) => clock,
+        Err(failure) => return Err((console, failure)),
+    };
+    let started = console::start_log(
+        verbosity,
+        global.log_format,
+        &environment,
+        Arc::clone(&clock),
+    );
+    if let Some(problem) = started {
+        console.warn(&problem);
+    }
+    let pager = Pager::new(global.paging, &environment);
+    let config_file = global.config_file.clone();
+    Ok(Session {
+        console,
+        environment,
+        clock,
+        pager,
+        config_file,
+    })
+}
+
+/// Returns the machine's clock, or the one that `OBSQ_NOW` stops.
+fn pick_clock(environment: &Environment) -> Result<Arc<dyn Clock>, Failure> {
+    let system = SystemClock::default();
+    let Some(text) = environment.get("OBSQ_NOW") else {
+        return Ok(Arc::new(system));
+    };
+    let frame = Frame {
+        now_ms: system.now_ms(),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let now_ms = parse_moment(text, Edge::Start, &frame)
+        .map_err(|error| Failure::usage(format!("`OBSQ_NOW`: {error}")).hint(error.hint()))?;
+    Ok(Arc::new(ManualClock::at(now_ms)))
+}

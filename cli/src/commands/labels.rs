@@ -1,0 +1,75 @@
+//! `obsq labels`
+
+use crate::api::{Answer, Call};
+use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
+use crate::commands::shared::{Look, frame, open, range, show_body, show_sheet};
+use crate::exit::{Exit, Failure};
+use crate::render::Sheet;
+use crate::session::Session;
+
+/// List the names of labels, or the values of one label
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LabelsArgs {
+    /// Show the values of this label instead of the names of all
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Only series that match this selector; may be repeated
+    #[arg(short, long = "match", value_name = "SELECTOR")]
+    selectors: Vec<String>,
+    #[command(flatten)]
+    times: RangeArgs,
+    #[command(flatten)]
+    zone: ZoneArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  obsq labels                               names of all labels
+  obsq labels job                           values of the label `job`
+  obsq labels __name__ --match '{job=\"api\"}'  metrics of one job";
+
+/// Asks for names or values and lists them.
+pub(crate) fn labels(args: &LabelsArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let opened = open(&args.source, session)?;
+    let look = Look::new(&args.output, &opened.config);
+    let frame = frame(&args.zone, &opened.config, session)?;
+    let range = match args.times.is_given() {
+        true => Some(range(&args.times, &opened.config, &frame)?),
+        false => None,
+    };
+    let (selectors, limit) = (args.selectors.clone(), look.limit);
+    let call = match args.name.clone() {
+        Some(name) => Call::LabelValues {
+            name,
+            selectors,
+            range,
+            limit,
+        },
+        None => Call::Labels {
+            selectors,
+            range,
+            limit,
+        },
+    };
+    let reply = session.block_on(opened.api.ask(&call))?;
+    let answer = Answer::read(&reply, &opened.api.name())?;
+    let mut names = answer.names()?;
+    let count = names.len();
+    if look.limit > 0 {
+        names.truncate(look.limit);
+    }
+    let cut = names.len() < count;
+    if look.format == Format::Json {
+        show_body(&reply.body, session)?;
+    } else {
+        let mut sheet = Sheet::new(&[args.name.as_deref().unwrap_or("name")]);
+        sheet.rows = names.into_iter().map(|name| vec![name]).collect();
+        show_sheet(sheet, &look, session)?;
+    }
+    Ok(look.conclude(&answer, cut, count, session))
+}

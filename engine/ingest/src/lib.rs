@@ -8,8 +8,10 @@
 
 #![warn(missing_docs)]
 
+pub mod exposition;
 pub mod otlp;
 pub mod prompb;
+pub mod relabel;
 pub mod remote_write;
 
 #[cfg(test)]

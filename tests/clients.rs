@@ -2,48 +2,18 @@
 //! installs them.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::testkit::{Server, request};
-
-/// Ends a client process with the test.
-struct Client(Child);
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use crate::testkit::{Client, Server, free_port, installed, request, skip};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()
         .unwrap()
-}
-
-fn installed(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
-    found.into_iter().find(|file| file.is_file())
-}
-
-/// Says that a test cannot run here.
-fn skip(what: &str) {
-    eprintln!("skipped: {what} is not installed (.ci/clients installs it)");
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Writes a scrape configuration for one target into the server's directory.

@@ -1,5 +1,7 @@
 //! Integration tests: they spawn the real binary and use it as its users do.
 
 mod clients;
+mod durability;
+mod interchange;
 mod structure;
 mod testkit;

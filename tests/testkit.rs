@@ -1,7 +1,7 @@
 //! Starts the real binary in a directory of its own and speaks HTTP with it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -323,4 +323,35 @@ fn collect_stderr(child: &mut Child) -> Arc<Mutex<String>> {
         }
     });
     text
+}
+
+/// Ends a client process with the test.
+pub(crate) struct Client(pub(crate) Child);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Returns where a program lies in `PATH`.
+pub(crate) fn installed(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    found.into_iter().find(|file| file.is_file())
+}
+
+/// Says that a test cannot run here.
+pub(crate) fn skip(what: &str) {
+    eprintln!("skipped: {what} is not installed (.ci/clients installs it)");
+}
+
+/// Returns a loopback port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -28,6 +28,12 @@ pub enum DecodeError {
     /// Text is not UTF-8.
     #[error("text is not UTF-8")]
     NotUtf8,
+    /// The bytes that mark the kind of file are others.
+    #[error("wrong magic number {0:08x}")]
+    BadMagic(u32),
+    /// Numbers that refer to each other do not agree.
+    #[error("{0}")]
+    Inconsistent(&'static str),
     /// The CRC does not fit the bytes.
     #[error("CRC mismatch: stored {stored:08x}, computed {computed:08x}")]
     Crc {

@@ -1,0 +1,32 @@
+//! Blocks: immutable pieces of a tenant's metrics, in the format of Prometheus.
+//!
+//! ```text
+//! <ulid>/meta.json  index  tombstones  chunks/000001 000002 ...
+//! ```
+//!
+//! [`BlockWriter`] writes one by the seal order, [`Block`] reads one, of whatever program. The files
+//! are described in the modules `meta`, `index`, `tombstones` and `segments`, and in
+//! `docs/formats/blocks.md`.
+
+mod cache;
+mod columns;
+mod file;
+mod index;
+mod meta;
+mod reader;
+mod segments;
+mod select;
+mod tombstones;
+mod writer;
+
+pub use cache::BlockCache;
+pub use meta::{
+    BlockDesc, BlockMeta, BlockStats, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile,
+    ThanosMeta,
+};
+pub use reader::{Block, BlockSeries};
+pub use segments::{ChunkRef, ChunkVisitor};
+pub use writer::{BlockSpec, BlockWriter};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! Taking samples out of columns.
+
+use obsq_model::{SampleColumns, TimeRange};
+
+/// Removes the samples behind the first `before` floats and histograms whose time lies in one of
+/// the ranges, which are sorted and apart.
+pub(super) fn remove_deleted(
+    columns: &mut SampleColumns,
+    (floats, histograms): (usize, usize),
+    deleted: &[TimeRange],
+) {
+    for range in deleted {
+        let (from, to) = indices(&columns.float_ts, floats, *range);
+        columns.float_ts.drain(from..to);
+        columns.floats.drain(from..to);
+        if !columns.float_start_ts.is_empty() {
+            columns.float_start_ts.drain(from..to);
+        }
+        let (from, to) = indices(&columns.histogram_ts, histograms, *range);
+        columns.histogram_ts.drain(from..to);
+        columns.histograms.drain(from..to);
+        if !columns.histogram_start_ts.is_empty() {
+            columns.histogram_start_ts.drain(from..to);
+        }
+    }
+}
+
+fn indices(times: &[i64], before: usize, range: TimeRange) -> (usize, usize) {
+    let tail = &times[before..];
+    let from = tail.partition_point(|ts_ms| *ts_ms < range.start_ms);
+    let to = tail.partition_point(|ts_ms| *ts_ms <= range.end_ms);
+    (before + from, before + to.max(from))
+}

@@ -1,0 +1,69 @@
+//! The symbol table, held in memory as it lies in the file.
+
+use obsq_encoding::{ByteReader, DecodeError};
+
+use super::Version;
+
+/// Texts by number.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    /// `(length uvarint, text)*`
+    texts: Vec<u8>,
+    /// Where each text's length lies in `texts`.
+    offsets: Vec<u32>,
+    version: Version,
+    /// Where `texts` lie in the file.
+    base: u64,
+}
+
+impl Symbols {
+    /// Takes the body of the section that lies at `section` in the file.
+    pub(super) fn parse(
+        mut body: Vec<u8>,
+        section: u64,
+        version: Version,
+    ) -> Result<Self, DecodeError> {
+        let mut reader = ByteReader::new(&body);
+        let number = reader.u32()? as usize;
+        if number > reader.remaining() {
+            return Err(DecodeError::UnexpectedEnd);
+        }
+        let mut offsets = Vec::with_capacity(number);
+        for _ in 0..number {
+            let offset = reader.position() - 4;
+            offsets.push(u32::try_from(offset).map_err(|_range| DecodeError::UnexpectedEnd)?);
+            reader.uvarint_str()?;
+        }
+        body.drain(..4);
+        body.shrink_to_fit();
+        Ok(Self {
+            texts: body,
+            offsets,
+            version,
+            // Behind the section's length and the number of symbols.
+            base: section + 8,
+        })
+    }
+
+    /// Returns the text that `symbol` refers to.
+    pub(super) fn get(&self, symbol: u32) -> Result<&str, DecodeError> {
+        const UNKNOWN: DecodeError = DecodeError::Inconsistent("a symbol that is not in the table");
+        let offset = match self.version {
+            Version::V2 => *self.offsets.get(symbol as usize).ok_or(UNKNOWN)?,
+            Version::V1 => {
+                let offset = u64::from(symbol).checked_sub(self.base).ok_or(UNKNOWN)?;
+                let offset = u32::try_from(offset).map_err(|_range| UNKNOWN)?;
+                self.offsets
+                    .binary_search(&offset)
+                    .map_err(|_near| UNKNOWN)?;
+                offset
+            }
+        };
+        let bytes = self.texts.get(offset as usize..).ok_or(UNKNOWN)?;
+        ByteReader::new(bytes).uvarint_str()
+    }
+
+    pub(super) fn size_bytes(&self) -> usize {
+        self.texts.capacity() + self.offsets.capacity() * size_of::<u32>()
+    }
+}

@@ -1,0 +1,401 @@
+//! Reading a block.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use obsq_encoding::{EncodedChunk, Encoding, decode, decode_samples, encode_chunks, sample_count};
+use obsq_model::{Labels, Matcher, Sample, SampleColumns, TimeRange};
+use obsq_wal::Vfs;
+use parking_lot::Mutex;
+
+use super::cache::{BlockCache, OpenFiles};
+use super::columns::remove_deleted;
+use super::file::ReadFile;
+use super::index::{INDEX_FILE, IndexReader, SeriesEntry};
+use super::meta::BlockMeta;
+use super::segments::{ChunkRef, ChunkVisitor, SegmentReader};
+use super::select::select_ids;
+use super::tombstones::Tombstones;
+use crate::Error;
+
+/// A block on disk, open for reading.
+///
+/// Files and index tables are opened when they are needed, through a [`BlockCache`]. All reads are
+/// positioned reads; nothing is mapped. The block may be read from many threads.
+#[derive(Debug)]
+pub struct Block {
+    vfs: Arc<dyn Vfs>,
+    directory: PathBuf,
+    meta: BlockMeta,
+    size_bytes: u64,
+    tombstones: ArcSwap<Tombstones>,
+    /// Held while tombstones change.
+    deleting: Mutex<()>,
+    cache: Arc<BlockCache>,
+    number: u64,
+}
+
+/// A series of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its id in the block.
+    pub id: u32,
+    /// Its chunks that overlap the range asked for and are not wholly deleted, in order of time.
+    pub chunks: Vec<ChunkRef>,
+    /// Deleted times, sorted and apart; chunks may hold samples there, reads leave them out.
+    pub deleted: Vec<TimeRange>,
+}
+
+impl Block {
+    /// Opens the block in `directory`: reads meta and tombstones, and checks that index and
+    /// segments begin and end as they should. Other damage is found when it is read.
+    pub fn open(
+        vfs: &Arc<dyn Vfs>,
+        directory: &Path,
+        cache: &Arc<BlockCache>,
+    ) -> Result<Self, Error> {
+        let meta = BlockMeta::read(vfs.as_ref(), directory)?;
+        let tombstones = Tombstones::read(vfs.as_ref(), directory)?;
+        let index = ReadFile::open(vfs.as_ref(), directory.join(INDEX_FILE))?;
+        IndexReader::check(&index)?;
+        let segments = SegmentReader::open(vfs.as_ref(), directory)?;
+        Ok(Self {
+            vfs: Arc::clone(vfs),
+            directory: directory.to_owned(),
+            size_bytes: index.size() + segments.size_bytes(),
+            meta,
+            tombstones: ArcSwap::from_pointee(tombstones),
+            deleting: Mutex::new(()),
+            number: cache.number_block(),
+            cache: Arc::clone(cache),
+        })
+    }
+
+    /// Returns what `meta.json` says.
+    pub fn meta(&self) -> &BlockMeta {
+        &self.meta
+    }
+
+    /// Returns where the block lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the length of index and segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Returns the times that the block may hold samples for.
+    pub fn range(&self) -> TimeRange {
+        TimeRange::new(self.meta.min_time, self.meta.max_time.saturating_sub(1))
+    }
+
+    /// Says whether samples were deleted that are still in the chunks.
+    pub fn has_tombstones(&self) -> bool {
+        !self.tombstones.load().is_empty()
+    }
+
+    /// Returns the series that fulfil all matchers and have chunks in `range`, sorted by labels.
+    pub fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<BlockSeries>, Error> {
+        let mut found = Vec::new();
+        self.visit_series(matchers, range, &mut |series| {
+            found.push(series);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `visit` with the series that [`Block::select`] returns, one by one, until it breaks.
+    pub fn visit_series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        visit: &mut dyn FnMut(BlockSeries) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        if !range.overlaps(self.range()) {
+            return Ok(());
+        }
+        let view = self.view()?;
+        let tombstones = self.tombstones.load_full();
+        let ids = select_ids(&view, matchers)?;
+        view.files
+            .index
+            .visit_series(
+                &ids,
+                range,
+                &mut |entry| match without_deleted(entry, &tombstones) {
+                    Some(series) => visit(series),
+                    None => ControlFlow::Continue(()),
+                },
+            )
+    }
+
+    /// Appends the samples of `series` in `range` to `columns`.
+    ///
+    /// Those already there must be earlier, or the caller sorts.
+    pub fn read(
+        &self,
+        series: &BlockSeries,
+        range: TimeRange,
+        columns: &mut SampleColumns,
+    ) -> Result<(), Error> {
+        let before = (columns.float_ts.len(), columns.histogram_ts.len());
+        self.visit_chunks(series, range, &mut |_, encoding, bytes| {
+            decode(encoding, bytes, range, columns)
+        })?;
+        remove_deleted(columns, before, &series.deleted);
+        Ok(())
+    }
+
+    /// Appends the samples of `series` in `range` to `samples`, integer histograms as integers.
+    pub fn read_exact(
+        &self,
+        series: &BlockSeries,
+        range: TimeRange,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), Error> {
+        self.visit_chunks(series, range, &mut |_, encoding, bytes| {
+            let decoded = decode_samples(encoding, bytes)?.into_iter();
+            samples.extend(decoded.filter(|sample| {
+                range.contains(sample.ts_ms) && !is_deleted(&series.deleted, sample.ts_ms)
+            }));
+            Ok(())
+        })
+    }
+
+    /// Returns the chunks of `series` that overlap `range`. They may hold samples outside of it, but
+    /// none that are deleted: chunks that do are encoded anew.
+    pub fn read_chunks(
+        &self,
+        series: &BlockSeries,
+        range: TimeRange,
+    ) -> Result<Vec<EncodedChunk>, Error> {
+        let mut chunks = Vec::new();
+        self.visit_chunks(series, range, &mut |place, encoding, bytes| {
+            let whole = TimeRange::new(place.min_ts_ms, place.max_ts_ms);
+            if series.deleted.iter().any(|deleted| deleted.overlaps(whole)) {
+                let mut samples = decode_samples(encoding, bytes)?;
+                samples.retain(|sample| !is_deleted(&series.deleted, sample.ts_ms));
+                chunks.extend(encode_chunks(&samples));
+            } else {
+                chunks.push(EncodedChunk {
+                    encoding,
+                    min_ts_ms: place.min_ts_ms,
+                    max_ts_ms: place.max_ts_ms,
+                    samples: sample_count(encoding, bytes)?,
+                    bytes: bytes.to_vec(),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(chunks)
+    }
+
+    /// Calls `visit` with place, encoding and data of each chunk of `series` that overlaps `range`,
+    /// in order. CRCs are checked; chunks that lie side by side are read in one piece.
+    pub fn visit_chunks(
+        &self,
+        series: &BlockSeries,
+        range: TimeRange,
+        visit: &mut ChunkVisitor<'_>,
+    ) -> Result<(), Error> {
+        let overlaps =
+            |chunk: &ChunkRef| range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms));
+        let first = series.chunks.iter().position(overlaps).unwrap_or(0);
+        let chunks = &series.chunks[first..];
+        let number = chunks.iter().take_while(|chunk| overlaps(chunk)).count();
+        self.files()?.segments.read(&chunks[..number], visit)
+    }
+
+    /// Returns the names of the labels of the series that fulfil all matchers and have chunks in
+    /// `range`, sorted. Without matchers all names of the block.
+    pub fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        if matchers.is_empty() {
+            return Ok(self.files()?.index.label_names());
+        }
+        let mut names = BTreeSet::new();
+        self.visit_series(matchers, range, &mut |series| {
+            for label in &series.labels {
+                if !names.contains(label.name) {
+                    names.insert(label.name.to_owned());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Returns the values of label `name` of the series that fulfil all matchers and have chunks in
+    /// `range`, sorted. Without matchers all values in the block.
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, Error> {
+        let mut values = BTreeSet::new();
+        if matchers.is_empty() {
+            self.files()?
+                .index
+                .visit_values(name, "", &mut |value, _| {
+                    if !value.is_empty() {
+                        values.insert(value.to_owned());
+                    }
+                    ControlFlow::Continue(())
+                })?;
+        } else {
+            self.visit_series(matchers, range, &mut |series| {
+                if let Some(value) = series.labels.get(name)
+                    && !values.contains(value)
+                {
+                    values.insert(value.to_owned());
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(values.into_iter().collect())
+    }
+
+    /// Marks the samples in `range` of all series that fulfil the matchers as deleted, durably.
+    /// Returns the number of series concerned.
+    pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, Error> {
+        let _one_at_a_time = self.deleting.lock();
+        let series = self.select(matchers, range)?;
+        if series.is_empty() {
+            return Ok(0);
+        }
+        let mut tombstones = Tombstones::clone(&self.tombstones.load());
+        for series in &series {
+            tombstones.add(series.id, range);
+        }
+        tombstones.write(self.vfs.as_ref(), &self.directory)?;
+        self.tombstones.store(Arc::new(tombstones));
+        Ok(series.len())
+    }
+
+    /// Reads everything and checks every CRC. Expensive: for import and for repair.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.files()?.index.verify()?;
+        let mut failed = None;
+        self.visit_series(&[], TimeRange::ALL, &mut |series| {
+            let result = self.visit_chunks(&series, TimeRange::ALL, &mut |_, encoding, bytes| {
+                if encoding == Encoding::Aggr {
+                    return Ok(());
+                }
+                decode_samples(encoding, bytes).map(|_| ())
+            });
+            match result {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn files(&self) -> Result<Arc<OpenFiles>, Error> {
+        self.cache.open(self.number, || {
+            let index = ReadFile::open(self.vfs.as_ref(), self.directory.join(INDEX_FILE))?;
+            Ok(OpenFiles {
+                index: IndexReader::open(index)?,
+                segments: SegmentReader::open(self.vfs.as_ref(), &self.directory)?,
+            })
+        })
+    }
+
+    fn view(&self) -> Result<BlockView<'_>, Error> {
+        Ok(BlockView {
+            files: self.files()?,
+            cache: &self.cache,
+            number: self.number,
+        })
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.cache.close(self.number);
+    }
+}
+
+/// Returns the series with what is deleted of it; `None` when nothing is left.
+fn without_deleted(entry: SeriesEntry, tombstones: &Tombstones) -> Option<BlockSeries> {
+    let deleted = tombstones.get(entry.id);
+    let mut chunks = entry.chunks;
+    chunks.retain(|chunk| {
+        !deleted
+            .iter()
+            .any(|range| range.contains(chunk.min_ts_ms) && range.contains(chunk.max_ts_ms))
+    });
+    if chunks.is_empty() {
+        return None;
+    }
+    Some(BlockSeries {
+        labels: entry.labels,
+        id: entry.id,
+        chunks,
+        deleted: deleted.to_vec(),
+    })
+}
+
+fn is_deleted(deleted: &[TimeRange], ts_ms: i64) -> bool {
+    deleted.iter().any(|range| range.contains(ts_ms))
+}
+
+/// A block's index with its cache.
+pub(super) struct BlockView<'a> {
+    files: Arc<OpenFiles>,
+    cache: &'a BlockCache,
+    number: u64,
+}
+
+impl BlockView<'_> {
+    /// Returns the series with this label pair.
+    pub(super) fn find(&self, name: &str, value: &str) -> Result<Option<Arc<[u32]>>, Error> {
+        match self.files.index.find(name, value)? {
+            Some(offset) => self.postings(offset).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn all_series(&self) -> Result<Arc<[u32]>, Error> {
+        Ok(self.find("", "")?.unwrap_or_default())
+    }
+
+    pub(super) fn visit_values(
+        &self,
+        name: &str,
+        from: &str,
+        visit: &mut dyn FnMut(&str, u64) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.files.index.visit_values(name, from, visit)
+    }
+
+    pub(super) fn read_all(&self, offsets: &[u64]) -> Result<Vec<Arc<[u32]>>, Error> {
+        offsets
+            .iter()
+            .map(|offset| self.postings(*offset))
+            .collect()
+    }
+
+    fn postings(&self, offset: u64) -> Result<Arc<[u32]>, Error> {
+        self.cache
+            .postings(self.number, offset, || self.files.index.postings(offset))
+    }
+}

@@ -1,0 +1,144 @@
+//! The files of one tenant's head.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use obsq_encoding::EncodedChunk;
+use obsq_source::Error;
+use obsq_wal::Vfs;
+use parking_lot::Mutex;
+
+use super::chunk::{HeadChunk, Place};
+use super::file::HeadFile;
+use super::series::ChunkSink;
+
+/// A file that has this many bytes gets no more chunks.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Takes full chunks out of memory.
+#[derive(Debug)]
+pub(crate) struct ChunkFiles {
+    vfs: Arc<dyn Vfs>,
+    directory: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Arc<HeadFile>>,
+    /// All files that may hold chunks, the current one included.
+    files: Vec<Arc<HeadFile>>,
+    next_number: u64,
+}
+
+impl ChunkFiles {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, directory: PathBuf) -> Self {
+        let state = State {
+            next_number: 1,
+            ..State::default()
+        };
+        Self {
+            vfs,
+            directory,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns file `number` as an earlier run left it, with `len` bytes that can be trusted.
+    pub(crate) fn restore(&self, number: u64, len: u64) -> Arc<HeadFile> {
+        let mut state = self.state.lock();
+        if let Some(known) = state.files.iter().find(|file| file.number() == number) {
+            return Arc::clone(known);
+        }
+        let vfs = Arc::clone(&self.vfs);
+        let file = Arc::new(HeadFile::new(vfs, &self.directory, number, len));
+        state.files.push(Arc::clone(&file));
+        state.next_number = state.next_number.max(number + 1);
+        file
+    }
+
+    /// Makes sure that new files get numbers above `number`.
+    pub(crate) fn pass(&self, number: u64) {
+        let mut state = self.state.lock();
+        state.next_number = state.next_number.max(number + 1);
+    }
+
+    /// Ends the current file and returns all files.
+    pub(crate) fn rotate(&self) -> Vec<Arc<HeadFile>> {
+        let mut state = self.state.lock();
+        state.current = None;
+        state.files.clone()
+    }
+
+    /// Returns the bytes of chunks that wait for the disk.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        let state = self.state.lock();
+        state.files.iter().map(|file| file.waiting_bytes()).sum()
+    }
+
+    /// Returns the bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        let state = self.state.lock();
+        state.files.iter().map(|file| file.len()).sum()
+    }
+
+    /// Removes those of the files that nobody refers to any more.
+    pub(crate) fn remove_unused(&self, unused: &[u64]) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        let mut failed = Ok(());
+        state.files.retain(|file| {
+            let gone = unused.contains(&file.number()) && Arc::strong_count(file) == 1;
+            if gone && let Err(error) = file.remove() {
+                failed = Err(error);
+                return true;
+            }
+            !gone
+        });
+        failed
+    }
+
+    /// Returns the numbers of ended files to which no chunk refers.
+    pub(crate) fn unused(&self) -> Vec<u64> {
+        let state = self.state.lock();
+        let unused = state
+            .files
+            .iter()
+            .filter(|file| Arc::strong_count(file) == 1);
+        unused.map(|file| file.number()).collect()
+    }
+}
+
+impl ChunkSink for ChunkFiles {
+    fn store(&self, chunk: EncodedChunk) -> HeadChunk {
+        let mut state = self.state.lock();
+        let file = match &state.current {
+            Some(file) if file.len() < FILE_BYTES => Arc::clone(file),
+            _ => {
+                let vfs = Arc::clone(&self.vfs);
+                let file = HeadFile::new(vfs, &self.directory, state.next_number, 0);
+                let file = Arc::new(file);
+                state.next_number += 1;
+                state.files.push(Arc::clone(&file));
+                state.current = Some(Arc::clone(&file));
+                file
+            }
+        };
+        drop(state);
+        let offset = file.append(&chunk.bytes);
+        HeadChunk {
+            min_ts_ms: chunk.min_ts_ms,
+            max_ts_ms: chunk.max_ts_ms,
+            samples: chunk.samples,
+            encoding: chunk.encoding,
+            place: Place::File {
+                file,
+                offset,
+                len: chunk.bytes.len() as u32,
+            },
+        }
+    }
+}

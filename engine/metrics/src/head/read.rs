@@ -1,0 +1,76 @@
+//! Looking into the head.
+
+use std::sync::Arc;
+
+use obsq_model::{Matcher, TimeRange};
+
+use super::{Head, HeadChunk, Series, SeriesState};
+use crate::selected::{Rank, SelectedChunk, SelectedSeries, Source};
+
+impl Head {
+    /// Returns the matching series with a copy of what they hold in `range`, in no order.
+    pub(crate) fn select(&self, matchers: &[Matcher], range: TimeRange) -> Vec<SelectedSeries> {
+        let found = self.index.read().select(matchers);
+        found
+            .iter()
+            .filter_map(|series| snapshot(series, range))
+            .collect()
+    }
+
+    /// Returns the matching series that have samples in `range`, as far as chunks tell.
+    pub(crate) fn series(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Arc<Series>> {
+        let mut found = self.index.read().select(matchers);
+        found.retain(|series| series.state.lock().overlaps(range));
+        found
+    }
+}
+
+fn snapshot(series: &Series, range: TimeRange) -> Option<SelectedSeries> {
+    let mut chunks = Vec::new();
+    copy_chunks(&series.state.lock(), range, &mut chunks);
+    (!chunks.is_empty()).then(|| SelectedSeries {
+        labels: series.labels.clone(),
+        chunks,
+    })
+}
+
+fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedChunk>) {
+    let mut add = |rank, chunk: &HeadChunk| {
+        if range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms)) {
+            chunks.push(SelectedChunk {
+                min_ts_ms: chunk.min_ts_ms,
+                max_ts_ms: chunk.max_ts_ms,
+                rank,
+                source: Source::Head(chunk.clone()),
+            });
+        }
+    };
+    for chunk in &state.full {
+        add(Rank::IN_ORDER, chunk);
+    }
+    let open = state.open.min_ts_ms().zip(state.open.max_ts_ms());
+    if open.is_some_and(|(min, max)| range.overlaps(TimeRange::new(min, max)))
+        && let Some(open) = state.open.snapshot()
+    {
+        add(Rank::IN_ORDER, &HeadChunk::in_memory(open));
+    }
+    let Some(late) = &state.late else { return };
+    for (index, chunk) in late.chunks.iter().enumerate() {
+        add(Rank::late(index), chunk);
+    }
+    let start = late
+        .buffer
+        .partition_point(|sample| sample.ts_ms < range.start_ms);
+    let end = late
+        .buffer
+        .partition_point(|sample| sample.ts_ms <= range.end_ms);
+    let within = late.buffer.get(start..end).unwrap_or(&[]);
+    if let (Some(first), Some(last)) = (within.first(), within.last()) {
+        chunks.push(SelectedChunk {
+            min_ts_ms: first.ts_ms,
+            max_ts_ms: last.ts_ms,
+            rank: Rank::NEWEST,
+            source: Source::Samples(within.into()),
+        });
+    }
+}

@@ -1,0 +1,237 @@
+//! One series of the head.
+
+use std::sync::Arc;
+
+use obsq_encoding::{ChunkBuilder, EncodedChunk, MAX_SAMPLES};
+use obsq_model::{
+    FloatHistogram, HistogramValue, IntHistogram, Labels, Sample, SampleValue, TimeRange, stale_nan,
+};
+use parking_lot::Mutex;
+
+use super::chunk::HeadChunk;
+use super::late::{Late, LateFate};
+use super::window_of;
+
+/// A series: its identity, and what the head holds of it.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) id: u32,
+    pub(crate) labels: Labels,
+    pub(crate) state: Mutex<SeriesState>,
+}
+
+/// What the head holds of a series.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesState {
+    /// The epoch of the log in which the series was defined last, and how often.
+    pub(crate) defined: (u32, u8),
+    /// Number of the last log record that named the series.
+    pub(crate) last_seq: u64,
+    /// Time of the newest sample in order; `None` when the head never had one.
+    pub(crate) newest_ms: Option<i64>,
+    /// What the newest sample in order was; decides what a staleness marker becomes.
+    pub(crate) newest_kind: Kind,
+    /// The chunk that grows. Never reaches over the end of a window.
+    pub(crate) open: ChunkBuilder,
+    /// Full chunks in order of time, each within one window.
+    pub(crate) full: Vec<HeadChunk>,
+    /// Samples that came late.
+    pub(crate) late: Option<Box<Late>>,
+}
+
+/// The kind of a sample's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Float,
+    IntHistogram,
+    FloatHistogram,
+}
+
+impl Kind {
+    pub(crate) fn of(value: &SampleValue) -> Self {
+        match value {
+            SampleValue::Float(_) => Self::Float,
+            SampleValue::Histogram(histogram) => match histogram.as_ref() {
+                HistogramValue::Int(_) => Self::IntHistogram,
+                HistogramValue::Float(_) => Self::FloatHistogram,
+            },
+        }
+    }
+
+    /// Returns what a float staleness marker becomes behind a sample of this kind.
+    fn stale(self) -> SampleValue {
+        let sum = stale_nan();
+        let histogram = match self {
+            Self::Float => return SampleValue::Float(sum),
+            Self::IntHistogram => HistogramValue::Int(IntHistogram {
+                sum,
+                ..IntHistogram::default()
+            }),
+            Self::FloatHistogram => HistogramValue::Float(FloatHistogram {
+                sum,
+                ..FloatHistogram::default()
+            }),
+        };
+        SampleValue::Histogram(Arc::new(histogram))
+    }
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is the newest of its series.
+    InOrder,
+    /// It was stored with the late ones.
+    Late,
+    /// The same value is there already.
+    Repeat,
+    /// Another value is there already, which stays.
+    Duplicate,
+}
+
+/// Where full chunks go.
+pub(crate) trait ChunkSink {
+    /// Stores a chunk outside of memory, if it can.
+    fn store(&self, chunk: EncodedChunk) -> HeadChunk;
+}
+
+impl SeriesState {
+    /// Inserts a sample. Samples before `sealed_until_ms` are late, whatever the series holds.
+    pub(crate) fn insert(
+        &mut self,
+        sample: &Sample,
+        sealed_until_ms: i64,
+        sink: &dyn ChunkSink,
+    ) -> Fate {
+        let newest = self.newest_ms.is_none_or(|newest| sample.ts_ms > newest);
+        if newest && sample.ts_ms >= sealed_until_ms {
+            self.push(sample, sink);
+            return Fate::InOrder;
+        }
+        match self.known_value(sample) {
+            Some(true) => Fate::Repeat,
+            Some(false) => Fate::Duplicate,
+            None => match self
+                .late
+                .get_or_insert_default()
+                .insert(sample, sealed_until_ms, sink)
+            {
+                LateFate::Stored => Fate::Late,
+                LateFate::Repeat => Fate::Repeat,
+                LateFate::Duplicate => Fate::Duplicate,
+            },
+        }
+    }
+
+    fn push(&mut self, sample: &Sample, sink: &dyn ChunkSink) {
+        let crosses = |min: i64| window_of(min) != window_of(sample.ts_ms);
+        if self.open.min_ts_ms().is_some_and(crosses) {
+            self.cut(sink);
+        }
+        let converted;
+        let stale_float = sample.is_stale() && Kind::of(&sample.value) == Kind::Float;
+        let sample = if stale_float && self.newest_kind != Kind::Float {
+            converted = Sample {
+                value: self.newest_kind.stale(),
+                ..sample.clone()
+            };
+            &converted
+        } else {
+            sample
+        };
+        self.newest_kind = Kind::of(&sample.value);
+        self.newest_ms = Some(sample.ts_ms);
+        if let Some(full) = self.open.push(sample) {
+            self.full.push(sink.store(full));
+        }
+        if self.open.len() >= MAX_SAMPLES {
+            self.cut(sink);
+        }
+    }
+
+    /// Ends the open chunk.
+    pub(crate) fn cut(&mut self, sink: &dyn ChunkSink) {
+        if let Some(chunk) = self.open.take() {
+            self.full.push(sink.store(chunk));
+        }
+    }
+
+    /// Says whether the sample in order at the same time, if there is one, has the same value.
+    fn known_value(&self, sample: &Sample) -> Option<bool> {
+        let open = self.open.min_ts_ms().is_some_and(|min| min <= sample.ts_ms);
+        let known = if open {
+            let (encoding, bytes) = self.open.open_bytes()?;
+            find(
+                &obsq_encoding::decode_samples(encoding, bytes).ok()?,
+                sample.ts_ms,
+            )
+        } else {
+            let next = self
+                .full
+                .partition_point(|chunk| chunk.max_ts_ms < sample.ts_ms);
+            let chunk = self
+                .full
+                .get(next)
+                .filter(|chunk| chunk.covers(sample.ts_ms))?;
+            // A chunk that cannot be read shows no value: the sample is kept and loses on reading.
+            find(&chunk.decode().ok()?, sample.ts_ms)
+        };
+        known.map(|known| same_or_stale(&known, sample))
+    }
+
+    /// Says whether the series has samples in `range`, as far as its chunks tell.
+    pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
+        let within = |min, max| range.overlaps(TimeRange::new(min, max));
+        let open = self.open.min_ts_ms().zip(self.open.max_ts_ms());
+        open.is_some_and(|(min, max)| within(min, max))
+            || self
+                .full
+                .iter()
+                .any(|chunk| within(chunk.min_ts_ms, chunk.max_ts_ms))
+            || self.late.as_ref().is_some_and(|late| late.overlaps(range))
+    }
+
+    /// Returns the number of chunks, the open one and a buffer of late samples included.
+    pub(crate) fn chunk_count(&self) -> usize {
+        let late = self.late.as_ref();
+        let late = late.map_or(0, |late| {
+            late.chunks.len() + usize::from(!late.buffer.is_empty())
+        });
+        self.full.len() + usize::from(!self.open.is_empty()) + late
+    }
+
+    /// Returns the times of the oldest and the newest sample.
+    pub(crate) fn time_range(&self) -> Option<(i64, i64)> {
+        let open = self.open.min_ts_ms().zip(self.open.max_ts_ms());
+        let full = self
+            .full
+            .iter()
+            .map(|chunk| (chunk.min_ts_ms, chunk.max_ts_ms));
+        let late = self.late.iter().flat_map(|late| late.time_ranges());
+        full.chain(open)
+            .chain(late)
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Says whether the head holds no sample of the series.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+            && self.full.is_empty()
+            && self.late.as_ref().is_none_or(|late| late.is_empty())
+    }
+}
+
+/// Returns the sample at `ts_ms`.
+pub(crate) fn find(samples: &[Sample], ts_ms: i64) -> Option<Sample> {
+    let at = samples
+        .binary_search_by_key(&ts_ms, |sample| sample.ts_ms)
+        .ok()?;
+    samples.get(at).cloned()
+}
+
+/// Says whether a repeat of `sample` is what `known` was stored from: the same value, or a
+/// staleness marker that was stored as a stale histogram.
+pub(crate) fn same_or_stale(known: &Sample, sample: &Sample) -> bool {
+    known.same_value(sample) || (known.is_stale() && sample.is_stale())
+}

@@ -1,0 +1,46 @@
+//! How a metrics store is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use obsq_model::Clock;
+use obsq_wal::{DiskVfs, Vfs};
+
+/// Where a metrics store lies and what it keeps.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The data directory, shared with the other signals.
+    pub data_dir: PathBuf,
+    /// Tells when windows end.
+    pub clock: Arc<dyn Clock>,
+    /// Age in milliseconds above which samples are refused and blocks go; `None` keeps all.
+    pub retention_ms: Option<i64>,
+    /// Bytes of all blocks of a tenant, with head and log, above which the oldest blocks go.
+    pub retention_bytes: Option<u64>,
+    /// Whether start timestamps are stored. Chunks that hold one need Prometheus 3.14 to be read.
+    pub start_timestamps: bool,
+    /// Most series that one tenant may have in its head.
+    pub max_series: usize,
+    /// Whether a thread of the store seals, checkpoints and compacts when it is time. Without it
+    /// the caller calls [`crate::MetricStore::tick`].
+    pub maintenance: bool,
+    /// The file system under log, checkpoints and head.
+    pub vfs: Arc<dyn Vfs>,
+}
+
+impl StoreOptions {
+    /// Returns the defaults: everything is kept, start timestamps too, at most 1.5 million series
+    /// per tenant, maintained by a thread of its own.
+    pub fn new(data_dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            data_dir,
+            clock,
+            retention_ms: None,
+            retention_bytes: None,
+            start_timestamps: true,
+            max_series: 1_500_000,
+            maintenance: true,
+            vfs: Arc::new(DiskVfs),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Writing into the store.
+
+use std::sync::Arc;
+
+use obsq_model::{MAX_TIME_MS, MIN_TIME_MS, Tenant};
+use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectReason};
+
+use super::{MetricStore, Shared};
+use crate::boundary::{from_wal, io};
+use crate::exemplars::check_exemplar;
+use crate::head::{AppendLimits, CheckedBatch, LogName, Outcome};
+use crate::stats::add;
+use crate::tenant::TenantStore;
+
+/// Samples further ahead of the clock are refused.
+const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+
+impl MetricAppender for MetricStore {
+    fn append(&self, tenant: &Tenant, batch: MetricBatch) -> Result<Appended, Error> {
+        let shared = &self.shared;
+        shared.check_writable()?;
+        let mut outcome = Outcome::default();
+        let (batch, exemplars) = shared.check(batch, &mut outcome);
+        let mut appended = Appended {
+            samples: 0,
+            histograms: 0,
+            exemplars,
+            rejected: 0,
+            rejections: Vec::new(),
+            durable: Durable::done(),
+        };
+        if !batch.series.is_empty() || !batch.metadata.is_empty() {
+            let tenant = shared.tenant_or_new(tenant);
+            appended.durable = shared.write(&tenant, batch, &mut outcome)?;
+        }
+        let counters = &shared.counters;
+        add(&counters.samples, outcome.samples as u64);
+        add(&counters.histograms, outcome.histograms as u64);
+        add(&counters.exemplars, exemplars as u64);
+        counters.note_rejections(&outcome.counts);
+        appended.samples = outcome.samples;
+        appended.histograms = outcome.histograms;
+        appended.rejected = outcome.rejected;
+        appended.rejections = outcome.rejections;
+        Ok(appended)
+    }
+}
+
+impl Shared {
+    fn check_writable(&self) -> Result<(), Error> {
+        self.check_ready()?;
+        let data_dir = &self.options.data_dir;
+        let space = self
+            .options
+            .vfs
+            .space(data_dir)
+            .map_err(io("look at", data_dir))?;
+        if space.is_short() {
+            return Err(Error::DiskFull {
+                free_bytes: space.free_bytes,
+                needed_bytes: space.needed_bytes(),
+            });
+        }
+        self.wal.wait_for_room().map_err(from_wal)
+    }
+
+    fn tenant_or_new(&self, name: &Tenant) -> Arc<TenantStore> {
+        match self.tenant(name) {
+            Some(tenant) => tenant,
+            None => self
+                .tenants
+                .write()
+                .get_or_create(&self.options, name, None),
+        }
+    }
+
+    /// Takes out what is refused whatever is stored, and returns the rest with the number of its
+    /// exemplars.
+    fn check(&self, batch: MetricBatch, outcome: &mut Outcome) -> (CheckedBatch, usize) {
+        let now_ms = self.options.clock.now_ms();
+        let latest_ms = now_ms.saturating_add(MAX_AHEAD_MS).min(MAX_TIME_MS);
+        let retention_ms = self.options.retention_ms;
+        let kept_from_ms = retention_ms.map_or(MIN_TIME_MS, |age| now_ms.saturating_sub(age));
+        let refusal = |ts_ms: i64| {
+            if !(MIN_TIME_MS..=MAX_TIME_MS).contains(&ts_ms) {
+                Some(RejectReason::OutOfRange)
+            } else if ts_ms > latest_ms {
+                Some(RejectReason::TooFarInFuture)
+            } else if ts_ms < kept_from_ms {
+                Some(RejectReason::BeforeRetention)
+            } else {
+                None
+            }
+        };
+        let mut checked = CheckedBatch {
+            series: Vec::with_capacity(batch.series.len()),
+            metadata: batch.metadata,
+        };
+        let (mut exemplars, mut dropped) = (0, 0);
+        for mut series in batch.series {
+            let labels = &series.labels;
+            series.samples.retain_mut(|sample| {
+                if sample.start_ts_ms != 0 && !self.options.start_timestamps {
+                    sample.start_ts_ms = 0;
+                    dropped += 1;
+                }
+                let refused = refusal(sample.ts_ms);
+                if let Some(reason) = &refused {
+                    outcome.reject(labels, sample.ts_ms, reason.clone());
+                }
+                refused.is_none()
+            });
+            series.exemplars.retain(|exemplar| {
+                let checked = check_exemplar(exemplar).map_err(RejectReason::InvalidExemplar);
+                let refused = refusal(exemplar.ts_ms).or(checked.err());
+                if let Some(reason) = &refused {
+                    outcome.reject(labels, exemplar.ts_ms, reason.clone());
+                }
+                refused.is_none()
+            });
+            exemplars += series.exemplars.len();
+            if !series.samples.is_empty() || !series.exemplars.is_empty() {
+                checked.series.push((series.labels.hash64(), series));
+            }
+        }
+        add(&self.counters.starts_dropped, dropped);
+        (checked, exemplars)
+    }
+
+    fn write(
+        &self,
+        tenant: &TenantStore,
+        mut batch: CheckedBatch,
+        outcome: &mut Outcome,
+    ) -> Result<Durable, Error> {
+        {
+            let known = tenant.metadata.lock();
+            batch
+                .metadata
+                .retain(|(family, metadata)| !known.knows(family, metadata));
+        }
+        if batch.series.is_empty() && batch.metadata.is_empty() {
+            return Ok(Durable::done());
+        }
+        let (sender, durable) = Durable::pending();
+        let done = Box::new(move |written: Result<(), obsq_wal::Error>| {
+            // Nobody may be waiting any more.
+            drop(sender.send(written.map_err(from_wal)));
+        });
+        let limits = AppendLimits {
+            max_series: self.options.max_series,
+        };
+        let name = LogName {
+            number: tenant.number,
+            name: tenant.name.as_str(),
+        };
+        let head = &tenant.head;
+        head.append(&self.wal, name, &batch, limits, done, outcome)
+            .map_err(from_wal)?;
+        tenant.take_companions(batch);
+        Ok(durable)
+    }
+}

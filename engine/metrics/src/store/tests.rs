@@ -1,0 +1,3 @@
+mod basic;
+mod bench;
+mod model;

@@ -25,8 +25,12 @@ pub(crate) fn has_stray_bytes(text: &str) -> bool {
     text.chars().any(|c| as_stray_byte(c).is_some())
 }
 
-/// Returns `text` with U+FFFD for every character that stands for a stray byte.
-pub(crate) fn without_stray_bytes(text: &str) -> String {
+/// Returns `text` with U+FFFD for every character that stands for a byte which is not UTF-8.
+///
+/// Strings and matchers of a query may hold any byte (`"\xff"`), which the tree keeps as private
+/// characters so that printing gives the same query again. Texts that leave the language, such as
+/// the result of a query that is only a string, are to pass through here.
+pub fn without_stray_bytes(text: &str) -> String {
     text.chars()
         .map(|c| as_stray_byte(c).map_or(c, |_| char::REPLACEMENT_CHARACTER))
         .collect()

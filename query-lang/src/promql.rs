@@ -4,16 +4,19 @@ mod ast;
 mod check;
 mod lex;
 mod parse;
+mod print;
 mod resolve;
 mod signature;
 mod suggest;
 mod text;
 
+pub use crate::go::without_stray_bytes;
 pub use ast::{
     AggregateOp, Ast, At, BinaryOp, Duration, DurationOp, Expr, ExprId, ExprKind, FillValues,
     Function, Grouping, LabelMatcher, MatchCardinality, MatcherOp, UnaryOp, ValueType,
     VectorMatching, VectorSelector,
 };
 pub use parse::{Parsed, parse, parse_selector};
+pub use print::{pretty, pretty_at, print};
 pub use signature::Signature;
 pub use text::{format_duration, parse_duration};

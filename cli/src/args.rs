@@ -14,6 +14,7 @@ use crate::commands;
 use crate::console::{ColourChoice, LogFormat, PagingChoice, Tty, Verbosity};
 use crate::environment::Environment;
 
+pub(crate) use environment::variable;
 pub(crate) use output::{Format, OutputArgs};
 pub(crate) use source::{AccessArgs, SourceArgs};
 pub(crate) use time::{RangeArgs, ZoneArgs};
@@ -105,7 +106,18 @@ pub(crate) enum Command {
     Query(commands::QueryArgs),
     Labels(commands::LabelsArgs),
     Series(commands::SeriesArgs),
+    Explain(commands::ExplainArgs),
     Serve(Box<commands::ServeArgs>),
+    Ctx(commands::CtxArgs),
+    Config(commands::ConfigArgs),
+    Completions(commands::CompletionsArgs),
+    Man(commands::ManArgs),
+    #[command(hide = true)]
+    ExitCodes(commands::ExitCodesArgs),
+    #[command(hide = true)]
+    Times(commands::TimesArgs),
+    #[command(hide = true)]
+    Environment(commands::EnvironmentArgs),
 }
 
 /// Returns the command line's definition: colour, width and environment bound.

@@ -69,7 +69,15 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Query(args)) => commands::query(&args, session),
         Some(Command::Labels(args)) => commands::labels(&args, session),
         Some(Command::Series(args)) => commands::series(&args, session),
+        Some(Command::Explain(args)) => commands::explain(&args, session),
         Some(Command::Serve(args)) => commands::serve(*args, session),
+        Some(Command::Ctx(args)) => commands::ctx(&args, session),
+        Some(Command::Config(args)) => commands::config(&args, session),
+        Some(Command::Completions(args)) => commands::completions(&args, session),
+        Some(Command::Man(args)) => commands::man(&args, session),
+        Some(Command::ExitCodes(_)) => commands::topic(&Exit::table(), session),
+        Some(Command::Times(_)) => commands::topic(commands::TIMES, session),
+        Some(Command::Environment(_)) => commands::topic(commands::ENVIRONMENT, session),
     }
 }
 

@@ -8,7 +8,7 @@ mod print;
 mod step;
 mod zone;
 
-pub(crate) use duration::{format_duration, parse_duration, parse_step};
+pub(crate) use duration::{parse_duration, parse_step};
 pub(crate) use moment::{Edge, Frame, parse_moment};
 pub(crate) use print::{format_seconds, format_time, rfc3339_ms};
 pub(crate) use step::auto_step_ms;

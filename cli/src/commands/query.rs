@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use obsq_model::TimeRange;
+use obsq_query_lang::promql::parse;
 
 use crate::api::{Answer, Call, QueryAnswer, QueryParameters, Reply};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
@@ -74,7 +75,8 @@ pub(crate) fn query(args: &QueryArgs, session: &mut Session) -> Result<Exit, Fai
     let started = clock.monotonic();
     let reply = session.block_on(opened.api.ask(&call))?;
     let elapsed = clock.monotonic().saturating_sub(started);
-    let answer = Answer::read(&reply, &opened.api.name())?;
+    let answer = Answer::read(&reply, &opened.api.name())
+        .map_err(|failure| underline(failure, reply.status, text.trim()))?;
     let mut result = answer.query()?;
     if args.stats {
         session
@@ -84,6 +86,18 @@ pub(crate) fn query(args: &QueryArgs, session: &mut Session) -> Result<Exit, Fai
     let (cut, count) = cut(&mut result, look.limit);
     show(&reply, &result, &look, &call, &frame, session)?;
     Ok(look.conclude(&answer, cut, count, session))
+}
+
+/// Shows where a refused query is wrong, when our own parser finds it wrong as well. Another server
+/// may speak another dialect, so it is asked first.
+fn underline(failure: Failure, status: u16, text: &str) -> Failure {
+    if status != 400 {
+        return failure;
+    }
+    match parse(text).into_result() {
+        Ok(_) => failure,
+        Err(diagnostics) => Failure::query(text, diagnostics),
+    }
 }
 
 fn query_text(args: &QueryArgs, session: &Session) -> Result<String, Failure> {

@@ -76,7 +76,7 @@ pub(crate) struct GlobalArgs {
     )]
     #[arg(hide_short_help = true)]
     pub(crate) log_format: LogFormat,
-    /// The client's configuration [default: config.toml in $XDG_CONFIG_HOME/obsq]
+    /// The client's configuration [default: `$XDG_CONFIG_HOME/obsq/config.toml`]
     #[arg(
         long,
         global = true,

@@ -33,12 +33,12 @@ impl Environment {
 
     /// Returns obsq's folder below the user's configuration directory.
     pub(crate) fn config_dir(&self) -> Option<PathBuf> {
-        self.xdg("XDG_CONFIG_HOME", |base| base.config_dir())
+        self.xdg("XDG_CONFIG_HOME", BaseStrategy::config_dir)
     }
 
     /// Returns obsq's folder below the user's data directory.
     pub(crate) fn data_dir(&self) -> Option<PathBuf> {
-        self.xdg("XDG_DATA_HOME", |base| base.data_dir())
+        self.xdg("XDG_DATA_HOME", BaseStrategy::data_dir)
     }
 
     fn xdg(

@@ -45,20 +45,13 @@ fn main() -> ExitCode {
     let verbosity = cli
         .global
         .verbosity(matches!(cli.command, Some(Command::Serve(_))));
-    let mut session = match begin(&cli.global, verbosity, environment, tty) {
-        Ok(session) => session,
-        Err((mut console, failure)) => {
-            console.report(&failure);
-            return ExitCode::from(failure.exit as u8);
-        }
-    };
-    let exit = match run(cli.command, &mut session) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            session.console.report(&failure);
-            failure.exit
-        }
-    };
+    let mut session = begin(&cli.global, environment, tty);
+    let done =
+        set_up(&cli.global, verbosity, &mut session).and_then(|()| run(cli.command, &mut session));
+    let exit = done.unwrap_or_else(|failure| {
+        session.console.report(&failure);
+        failure.exit
+    });
     ExitCode::from(exit as u8)
 }
 
@@ -94,38 +87,28 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// Builds what commands work with.
-fn begin(
-    global: &GlobalArgs,
-    verbosity: Verbosity,
-    environment: Environment,
-    tty: Tty,
-) -> Result<Session, (Console, Failure)> {
+fn begin(global: &GlobalArgs, environment: Environment, tty: Tty) -> Session {
     let mut facts = Facts::new(global.color, &environment, tty);
     facts.quiet = global.quiet;
     facts.no_progress = global.no_progress;
-    let mut console = Console::of_process(facts);
-    let clock = match pick_clock(&environment) {
-        Ok(clock) => clock,
-        Err(failure) => return Err((console, failure)),
-    };
-    let started = console::start_log(
-        verbosity,
-        global.log_format,
-        &environment,
-        Arc::clone(&clock),
-    );
-    if let Some(problem) = started {
-        console.warn(&problem);
-    }
-    let pager = Pager::new(global.paging, &environment);
-    let config_file = global.config_file.clone();
-    Ok(Session {
-        console,
+    Session {
+        console: Console::of_process(facts),
+        pager: Pager::new(global.paging, &environment),
+        clock: Arc::new(SystemClock::default()),
+        config_file: global.config_file.clone(),
         environment,
-        clock,
-        pager,
-        config_file,
-    })
+    }
+}
+
+/// Starts the clock and the log.
+fn set_up(global: &GlobalArgs, verbosity: Verbosity, session: &mut Session) -> Result<(), Failure> {
+    session.clock = pick_clock(&session.environment)?;
+    let clock = Arc::clone(&session.clock);
+    let problem = console::start_log(verbosity, global.log_format, &session.environment, clock);
+    if let Some(problem) = problem {
+        session.console.warn(&problem);
+    }
+    Ok(())
 }
 
 /// Returns the machine's clock, or the one that `OBSQ_NOW` stops.

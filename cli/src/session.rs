@@ -24,25 +24,20 @@ pub(crate) struct Session {
     pub(crate) config_file: Option<PathBuf>,
 }
 
-impl Session {
-    /// Runs `work` to its end or until Ctrl-C, which drops it: a query is then cancelled at its
-    /// source as well.
-    pub(crate) fn block_on<T>(
-        &mut self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::failed("cannot start the async runtime").because(&error))?;
-        let done = runtime.block_on(async {
-            tokio::select! {
-                done = work => done,
-                _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "interrupted")),
-            }
-        });
-        // Name resolution blocks a thread that would otherwise be waited for.
-        runtime.shutdown_background();
-        done
-    }
+/// Runs `work` to its end or until Ctrl-C, which drops it: a query is then cancelled at its source
+/// as well.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed("cannot start the async runtime").because(&error))?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, "interrupted")),
+        }
+    });
+    // Name resolution blocks a thread that would otherwise be waited for.
+    runtime.shutdown_background();
+    done
 }

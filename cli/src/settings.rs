@@ -10,6 +10,6 @@ mod schema;
 mod target;
 
 pub(crate) use edit::set_current_context;
-pub(crate) use file::{ClientConfig, ContextConfig, Defaults, config_path, load, parse};
+pub(crate) use file::{ClientConfig, ContextConfig, config_path, load, parse};
 pub(crate) use schema::json_schema;
 pub(crate) use target::{Access, DEFAULT_SERVER, Place, Target, resolve};

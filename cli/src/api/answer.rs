@@ -69,8 +69,8 @@ impl<'a> Answer<'a> {
         let data: QueryData<'a> = decode(self.data)?;
         let result = data.result;
         Ok(match data.result_type.as_str() {
-            "scalar" => QueryAnswer::Scalar(decode::<RawPoint>(result)?.point()?),
-            "string" => QueryAnswer::Text(decode::<RawPoint>(result)?.point()?),
+            "scalar" => QueryAnswer::Scalar(decode::<RawPoint>(result)?.point()),
+            "string" => QueryAnswer::Text(decode::<RawPoint>(result)?.point()),
             "vector" => QueryAnswer::Vector(series(result)?),
             "matrix" => QueryAnswer::Matrix(series(result)?),
             other => return Err(Failure::failed(format!("unknown result type `{other}`"))),
@@ -192,11 +192,11 @@ struct QueryData<'a> {
 struct RawPoint(f64, String);
 
 impl RawPoint {
-    fn point(self) -> Result<Point, Failure> {
-        Ok(Point {
+    fn point(self) -> Point {
+        Point {
             ts_ms: milliseconds(self.0),
             value: Value::Text(self.1),
-        })
+        }
     }
 }
 
@@ -220,7 +220,7 @@ fn series(result: &RawValue) -> Result<Vec<SeriesAnswer<'_>>, Failure> {
 fn one_series(raw: &RawValue) -> Result<SeriesAnswer<'_>, Failure> {
     let decoded: RawSeries = decode(raw)?;
     let floats = decoded.value.into_iter().chain(decoded.values);
-    let mut points = floats.map(RawPoint::point).collect::<Result<Vec<_>, _>>()?;
+    let mut points: Vec<Point> = floats.map(RawPoint::point).collect();
     let histograms = decoded.histogram.into_iter().chain(decoded.histograms);
     points.extend(histograms.map(|(seconds, histogram)| Point {
         ts_ms: milliseconds(seconds),

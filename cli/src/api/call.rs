@@ -1,5 +1,7 @@
 //! Questions of the Prometheus API.
 
+use std::fmt::Write as _;
+
 use obsq_model::TimeRange;
 
 use crate::times::format_seconds;
@@ -172,7 +174,7 @@ fn path_segment(name: &str) -> String {
         match c {
             '_' => escaped.push_str("__"),
             c if plain((index, c)) => escaped.push(c),
-            c => escaped.push_str(&format!("_{:x}_", u32::from(c))),
+            c => write!(escaped, "_{:x}_", u32::from(c)).unwrap_or_default(),
         }
     }
     escaped

@@ -29,8 +29,8 @@ pub(crate) fn request(request: &Request) {
     if let Some(body) = request.body().and_then(reqwest::Body::as_bytes) {
         let start = body.get(..MAX_BODY_BYTES).unwrap_or(body);
         match std::str::from_utf8(start) {
-            Ok(start) => text.push_str(&format!("> {start}\n")),
-            Err(_) => text.push_str(&format!("> ({} bytes)\n", body.len())),
+            Ok(start) => text.push_str(&["> ", start, "\n"].concat()),
+            Err(_) => text.push_str(&["> (", &body.len().to_string(), " bytes)\n"].concat()),
         }
     }
     tell(&text);

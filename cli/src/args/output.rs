@@ -26,6 +26,10 @@ pub(crate) enum Format {
 }
 
 /// How answers look.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "How the answer looks")]
 pub(crate) struct OutputArgs {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Where to read from")]
 pub(crate) struct SourceArgs {
-    /// An obsq server, or any that answers the Prometheus API [default: http://127.0.0.1:4600]
+    /// A server, of obsq or with the Prometheus API [default: `http://127.0.0.1:4600`]
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// A data directory of obsq or Prometheus, or a block: read without a server

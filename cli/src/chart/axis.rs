@@ -28,7 +28,7 @@ pub(crate) fn format_value(value: f64) -> String {
     let size = value.abs();
     let (scaled, suffix) = match size {
         0.0 => return "0".into(),
-        _ if size >= 1e15 || size < 1e-4 => return format!("{value:.2e}"),
+        _ if !(1e-4..1e15).contains(&size) => return format!("{value:.2e}"),
         _ if size >= 1e12 => (value / 1e12, "T"),
         _ if size >= 1e9 => (value / 1e9, "G"),
         _ if size >= 1e6 => (value / 1e6, "M"),

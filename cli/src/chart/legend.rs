@@ -29,9 +29,11 @@ pub(crate) fn draw(lines: &[Line], paint: Paint) -> String {
         let mark = paint.series(index, &letter(index).to_string());
         let fill = " ".repeat(widest - name.width());
         let [low, mean, high, last] = summary(line).map(format_value_or_dash);
-        text.push_str(&format!(
-            "{mark}  {name}{fill} {low:>9}{mean:>9}{high:>9}{last:>9}\n"
-        ));
+        let row = format!(
+            "{mark}  {name}{fill} {low:>9}{mean:>9}{high:>9}{last:>9}
+"
+        );
+        text.push_str(&row);
     }
     text
 }
@@ -57,7 +59,7 @@ fn summary(line: &Line) -> [Option<f64>; 4] {
         finite().reduce(f64::min),
         Some(mean),
         finite().reduce(f64::max),
-        finite().last(),
+        finite().next_back(),
     ]
 }
 

@@ -114,7 +114,15 @@ fn validate(files: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
         }
         problems.extend(found);
     }
-    let lines: String = problems.iter().map(|line| format!("{line}\n")).collect();
+    let lines: String = problems
+        .iter()
+        .flat_map(|line| {
+            [
+                line, "
+",
+            ]
+        })
+        .collect();
     session.console.out().write_all(lines.as_bytes())?;
     session.console.out().flush()?;
     Ok(if problems.is_empty() {

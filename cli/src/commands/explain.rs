@@ -13,7 +13,7 @@ use crate::commands::explain::reach::{Reach, reaches, selector_text};
 use crate::commands::shared::{frame, open, range, read_stdin};
 use crate::console::clean;
 use crate::exit::{Exit, Failure};
-use crate::session::Session;
+use crate::session::{Session, block_on};
 use crate::settings::load;
 
 /// Show how a query is understood: its parts, their types, and what each selects
@@ -111,8 +111,8 @@ fn estimate(
         let samples = format!("sum(count_over_time({window}))");
         let end_ms = reach.end_ms;
         let api = opened.api.as_ref();
-        node.series = Some(session.block_on(count(api, series, end_ms))?);
-        node.samples = Some(session.block_on(count(api, samples, end_ms))?);
+        node.series = Some(block_on(count(api, series, end_ms))?);
+        node.samples = Some(block_on(count(api, samples, end_ms))?);
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use crate::api::{Answer, Call};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, open, range, show_body, show_sheet};
+use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
-use crate::session::Session;
+use crate::session::{Session, block_on};
 
 /// List the names of labels, or the values of one label
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -38,10 +38,7 @@ pub(crate) fn labels(args: &LabelsArgs, session: &mut Session) -> Result<Exit, F
     let opened = open(&args.source, session)?;
     let look = Look::new(&args.output, &opened.config);
     let frame = frame(&args.zone, &opened.config, session)?;
-    let range = match args.times.is_given() {
-        true => Some(range(&args.times, &opened.config, &frame)?),
-        false => None,
-    };
+    let range = given_range(&args.times, &opened.config, &frame)?;
     let (selectors, limit) = (args.selectors.clone(), look.limit);
     let call = match args.name.clone() {
         Some(name) => Call::LabelValues {
@@ -56,7 +53,7 @@ pub(crate) fn labels(args: &LabelsArgs, session: &mut Session) -> Result<Exit, F
             limit,
         },
     };
-    let reply = session.block_on(opened.api.ask(&call))?;
+    let reply = block_on(opened.api.ask(&call))?;
     let answer = Answer::read(&reply, &opened.api.name())?;
     let mut names = answer.names()?;
     let count = names.len();

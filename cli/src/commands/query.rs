@@ -14,7 +14,7 @@ use crate::commands::shared::{
 };
 use crate::exit::{Exit, Failure};
 use crate::render::{chart_lines, query_jsonl, query_promql, query_raw, query_sheet};
-use crate::session::Session;
+use crate::session::{Session, block_on};
 use crate::times::{Edge, Frame, auto_step_ms, parse_step};
 
 /// Evaluate a PromQL query, at one time or over a range
@@ -73,7 +73,7 @@ pub(crate) fn query(args: &QueryArgs, session: &mut Session) -> Result<Exit, Fai
     let call = make_call(args, &text, &opened, &look, &frame)?;
     let clock = std::sync::Arc::clone(&session.clock);
     let started = clock.monotonic();
-    let reply = session.block_on(opened.api.ask(&call))?;
+    let reply = block_on(opened.api.ask(&call))?;
     let elapsed = clock.monotonic().saturating_sub(started);
     let answer = Answer::read(&reply, &opened.api.name())
         .map_err(|failure| underline(failure, reply.status, text.trim()))?;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Answer, Call};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, open, range, show_body, show_sheet};
+use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet};
 use crate::exit::{Exit, Failure};
 use crate::render::{Sheet, labels_text};
-use crate::session::Session;
+use crate::session::{Session, block_on};
 
 /// List the series that match selectors
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -40,16 +40,13 @@ pub(crate) fn series(args: &SeriesArgs, session: &mut Session) -> Result<Exit, F
     let opened = open(&args.source, session)?;
     let look = Look::new(&args.output, &opened.config);
     let frame = frame(&args.zone, &opened.config, session)?;
-    let range = match args.times.is_given() {
-        true => Some(range(&args.times, &opened.config, &frame)?),
-        false => None,
-    };
+    let range = given_range(&args.times, &opened.config, &frame)?;
     let call = Call::Series {
         selectors: [args.words.clone(), args.selectors.clone()].concat(),
         range,
         limit: look.limit,
     };
-    let reply = session.block_on(opened.api.ask(&call))?;
+    let reply = block_on(opened.api.ask(&call))?;
     let answer = Answer::read(&reply, &opened.api.name())?;
     let mut sets = answer.label_sets()?;
     let count = sets.len();

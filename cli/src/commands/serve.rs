@@ -14,7 +14,7 @@ use crate::times::parse_step;
 
 /// Receive, scrape, store and answer: the server
 ///
-/// Works without any flag: data below $XDG_DATA_HOME/obsq, everything on http://127.0.0.1:4600,
+/// Works without any flag: data below `$XDG_DATA_HOME/obsq`, everything on `http://127.0.0.1:4600`,
 /// OTLP also on the ports that OpenTelemetry clients expect.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     /// Address of everything; port 0 picks a free one and prints it
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP)]
     http: String,
-    /// Where the data lies [default: data in $XDG_DATA_HOME/obsq]
+    /// Where the data lies [default: `$XDG_DATA_HOME/obsq/data`]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Extra listener for OTLP over gRPC, or `off` [default: 127.0.0.1:4317]

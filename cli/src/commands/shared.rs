@@ -51,6 +51,10 @@ pub(crate) fn open(args: &SourceArgs, session: &mut Session) -> Result<Opened, F
 }
 
 /// How the answer shall look.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug)]
 pub(crate) struct Look {
     /// The format.
@@ -144,19 +148,30 @@ pub(crate) fn range(
         Some(text) => moment("--to", text, Edge::End, frame)?,
         None => frame.now_ms,
     };
-    let start_ms = match &args.from {
-        Some(text) => moment("--from", text, Edge::Start, frame)?,
-        None => {
-            let since = args.since.as_deref().or(config.defaults.since.as_deref());
-            let since = since.unwrap_or(SINCE);
-            let length = parse_duration(since).map_err(|error| wrong("--since", &error))?;
-            end_ms.saturating_sub(length)
-        }
+    let start_ms = if let Some(text) = &args.from {
+        moment("--from", text, Edge::Start, frame)?
+    } else {
+        let since = args.since.as_deref().or(config.defaults.since.as_deref());
+        let length = parse_duration(since.unwrap_or(SINCE));
+        end_ms.saturating_sub(length.map_err(|error| wrong("--since", &error))?)
     };
     if start_ms > end_ms {
         return Err(Failure::usage("the range ends before it starts"));
     }
     Ok(TimeRange::new(start_ms, end_ms))
+}
+
+/// Returns the range of the flags, or nothing when there is no flag.
+pub(crate) fn given_range(
+    args: &RangeArgs,
+    config: &ClientConfig,
+    frame: &Frame,
+) -> Result<Option<TimeRange>, Failure> {
+    if args.is_given() {
+        range(args, config, frame).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Parses the time of a flag.

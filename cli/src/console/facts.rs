@@ -65,6 +65,10 @@ impl Tty {
 }
 
 /// Everything about the terminal that output depends on.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that holds or not"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// Which streams are terminals.

@@ -64,19 +64,10 @@ impl Pager {
         &self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let mut command = match &self.command {
-            Some(line) => {
-                let mut shell = Command::new("sh");
-                shell.arg("-c").arg(line);
-                shell
-            }
-            None => {
-                let mut less = Command::new("less");
-                // Leave at once when all fits, case-insensitive search, keep colours, keep the screen.
-                less.arg("-FIRX");
-                less
-            }
-        };
+        // Leave at once when all fits, search in any case, keep colours, keep the screen.
+        let line = self.command.as_deref().unwrap_or("less -FIRX");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(line);
         let Ok(mut child) = command.stdin(Stdio::piped()).spawn() else {
             let mut out = io::stdout().lock();
             write(&mut out)?;

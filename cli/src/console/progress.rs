@@ -53,7 +53,10 @@ impl Progress {
     /// Counts `steps` more.
     pub(crate) fn add(&mut self, steps: u64) {
         self.bar.inc(steps);
-        if self.allowed && !self.visible && self.clock.monotonic() - self.started > PATIENCE {
+        if self.allowed
+            && !self.visible
+            && self.clock.monotonic().saturating_sub(self.started) > PATIENCE
+        {
             self.visible = true;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }

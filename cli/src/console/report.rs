@@ -22,23 +22,28 @@ fn message(text: &str, causes: &[String], hint: Option<&str>, facts: &Facts) -> 
     let paint = facts.err_paint();
     let mut lines = format!("{} {}\n", paint.error("error:"), clean(text));
     for cause in causes {
-        lines.push_str(&format!("  {} {}\n", paint.dim("because:"), clean(cause)));
+        let line = format!("  {} {}\n", paint.dim("because:"), clean(cause));
+        lines.push_str(&line);
     }
     if let Some(hint) = hint {
-        lines.push_str(&format!("{} {}\n", paint.hint("hint:"), clean(hint)));
+        let line = format!("{} {}\n", paint.hint("hint:"), clean(hint));
+        lines.push_str(&line);
     }
     lines
 }
 
 /// Returns `diagnostic` with the part of the query it is about underlined.
 fn snippet(query: &str, diagnostic: &Diagnostic, facts: &Facts) -> String {
-    // Control characters would move the underline or command the terminal.
-    let shown: String = query
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect();
-    let same_length = shown.len() == query.len();
-    let source = if same_length { shown.as_str() } else { query };
+    // Control characters would move the underline or command the terminal; spans count bytes.
+    let mut source = String::with_capacity(query.len());
+    for c in query.chars() {
+        if c.is_control() && c != '\n' {
+            source.extend(std::iter::repeat_n(' ', c.len_utf8()));
+        } else {
+            source.push(c);
+        }
+    }
+    let source = source.as_str();
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -61,8 +66,8 @@ fn snippet(query: &str, diagnostic: &Diagnostic, facts: &Facts) -> String {
     let drawn = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
     let mut text = format!("{}\n", drawn.trim_end());
     if let Some(help) = &diagnostic.help {
-        let paint = facts.err_paint();
-        text.push_str(&format!("{} {}\n", paint.hint("hint:"), clean(help)));
+        let line = format!("{} {}\n", facts.err_paint().hint("hint:"), clean(help));
+        text.push_str(&line);
     }
     text
 }

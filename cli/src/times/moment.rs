@@ -202,13 +202,12 @@ fn civil_time(text: &str, edge: Edge, frame: &Frame) -> Option<i64> {
         };
         return Some(at.timestamp().as_millisecond());
     }
-    let datetime = match text.parse::<civil::DateTime>() {
-        Ok(datetime) => datetime,
-        Err(_) => {
-            let time: civil::Time = text.parse().ok().filter(|_| text.contains(':'))?;
-            let now = Timestamp::from_millisecond(frame.now_ms).ok()?;
-            now.to_zoned(frame.zone.clone()).date().to_datetime(time)
-        }
+    let datetime = if let Ok(datetime) = text.parse::<civil::DateTime>() {
+        datetime
+    } else {
+        let time: civil::Time = text.parse().ok().filter(|_| text.contains(':'))?;
+        let now = Timestamp::from_millisecond(frame.now_ms).ok()?;
+        now.to_zoned(frame.zone.clone()).date().to_datetime(time)
     };
     let zoned = datetime.to_zoned(frame.zone.clone()).ok()?;
     Some(zoned.timestamp().as_millisecond())

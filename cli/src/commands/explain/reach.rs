@@ -48,10 +48,16 @@ pub(crate) fn reaches(ast: &Ast, asked: TimeRange) -> Vec<Reach> {
                 let moved = shift(own, asked, *at, *offset);
                 hand_down(*inner, widen(moved, millis(Some(*range))));
             }
-            ExprKind::Call { args, .. } => args.iter().for_each(|child| hand_down(*child, own)),
+            ExprKind::Call { args, .. } => {
+                for child in args {
+                    hand_down(*child, own);
+                }
+            }
             ExprKind::Aggregate { expr, param, .. } => {
                 hand_down(*expr, own);
-                param.iter().for_each(|child| hand_down(*child, own));
+                if let Some(param) = param {
+                    hand_down(*param, own);
+                }
             }
             ExprKind::Binary { lhs, rhs, .. } => {
                 hand_down(*lhs, own);

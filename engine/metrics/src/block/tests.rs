@@ -1,7 +1,9 @@
 //! Blocks written and read again, against a model that is a map.
 
 mod damage;
+mod interchange;
 mod model;
+mod prometheus;
 
 use std::collections::BTreeMap;
 use std::path::Path;

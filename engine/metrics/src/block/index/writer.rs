@@ -37,12 +37,14 @@ pub(in crate::block) struct IndexWriter {
 
 impl IndexWriter {
     pub(in crate::block) fn create(vfs: &Arc<dyn Vfs>, directory: &Path) -> Result<Self, Error> {
+        // Prometheus has the empty text among the symbols, because it names the list of all series.
+        let empty: Arc<str> = Arc::from("");
         Ok(Self {
             vfs: Arc::clone(vfs),
             directory: directory.to_owned(),
             spool: FileWriter::create(vfs.as_ref(), directory.join(SPOOL_FILE))?,
-            symbols: FxHashMap::default(),
-            texts: Vec::new(),
+            symbols: FxHashMap::from_iter([(Arc::clone(&empty), 0)]),
+            texts: vec![empty],
             record: Vec::new(),
             series: 0,
         })

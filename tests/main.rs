@@ -3,5 +3,7 @@
 mod clients;
 mod durability;
 mod interchange;
+mod prom_api;
 mod structure;
 mod testkit;
+mod write;

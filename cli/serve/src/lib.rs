@@ -4,12 +4,27 @@
 //! know no transport. A handler reads and limits the body, finds the tenant, parses parameters and
 //! hands structs to a service; services run on the CPU pool, never on an async worker.
 
+#![warn(missing_docs)]
+
+pub mod prom;
+
+mod app;
 mod error;
+mod http;
+mod ingest;
 mod options;
+mod otlp;
+mod own;
+mod rfc3339;
+mod router;
 mod run;
+mod server;
+mod stores;
+mod telemetry;
 
 pub use error::ServeError;
 pub use options::{
     DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener, QueryOptions, ServeOptions,
 };
 pub use run::run;
+pub use server::Server;

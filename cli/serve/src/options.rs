@@ -1,5 +1,6 @@
 //! What `obsq serve` can be told.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,9 +118,124 @@ impl Default for ServeOptions {
     }
 }
 
+impl Listener {
+    fn as_flag(&self) -> &str {
+        match self {
+            Self::Default(address) | Self::At(address) => address,
+            Self::Off => "off",
+        }
+    }
+}
+
+impl ServeOptions {
+    /// Returns every flag with its value, as `/api/v1/status/flags` tells them; empty means not
+    /// set.
+    pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &PathBuf| path.display().to_string();
+        let labels = self.external_labels.iter();
+        let labels: Vec<String> = labels
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let query = &self.query;
+        vec![
+            (
+                "config",
+                self.config_file.as_ref().map(path).unwrap_or_default(),
+            ),
+            ("data", path(&self.data_dir)),
+            ("external-label", labels.join(",")),
+            ("http", self.http.clone()),
+            ("otlp-grpc", self.otlp_grpc.as_flag().to_owned()),
+            ("otlp-http", self.otlp_http.as_flag().to_owned()),
+            (
+                "promql.delayed-name-removal",
+                query.delayed_name_removal.to_string(),
+            ),
+            ("query.lookback-delta", duration_text(query.lookback_delta)),
+            ("query.max-concurrency", query.max_concurrency.to_string()),
+            ("query.max-samples", query.max_samples.to_string()),
+            ("query.timeout", duration_text(query.timeout)),
+            (
+                "storage.start-timestamps",
+                self.start_timestamps.to_string(),
+            ),
+            (
+                "storage.tsdb.retention.size",
+                self.retention_bytes
+                    .map(|bytes| format!("{bytes}B"))
+                    .unwrap_or_default(),
+            ),
+            (
+                "storage.tsdb.retention.time",
+                self.retention_time.map(duration_text).unwrap_or_default(),
+            ),
+            ("web.cors.origin", self.cors_origin.clone()),
+            ("web.enable-admin-api", self.enable_admin_api.to_string()),
+            (
+                "web.external-url",
+                self.external_url.clone().unwrap_or_default(),
+            ),
+        ]
+    }
+
+    /// Returns the retention in words, as `/api/v1/status/runtimeinfo` tells it.
+    pub(crate) fn retention_text(&self) -> String {
+        let time = self.retention_time.map(duration_text);
+        let bytes = self.retention_bytes.map(|bytes| format!("{bytes}B"));
+        match (time, bytes) {
+            (Some(time), Some(bytes)) => format!("{time} or {bytes}"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// Returns a duration as Prometheus writes it: `1h30m`, `15d`, `0s`.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let mut rest_ms = duration.as_millis() as u64;
+    if rest_ms == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = String::new();
+    // Years and weeks only when nothing else is left, so that 8d stays 8d.
+    for (unit, unit_ms, whole_only) in [
+        ("y", 31_536_000_000, true),
+        ("w", 604_800_000, true),
+        ("d", 86_400_000, false),
+        ("h", 3_600_000, false),
+        ("m", 60_000, false),
+        ("s", 1_000, false),
+        ("ms", 1, false),
+    ] {
+        if whole_only && !rest_ms.is_multiple_of(unit_ms) {
+            continue;
+        }
+        if rest_ms >= unit_ms {
+            write!(text, "{}{unit}", rest_ms / unit_ms).unwrap_or_default();
+            rest_ms %= unit_ms;
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_prometheus_writes_them() {
+        for (ms, text) in [
+            (0, "0s"),
+            (300_000, "5m"),
+            (5_400_000, "1h30m"),
+            (15 * 86_400_000, "15d"),
+            (14 * 86_400_000, "2w"),
+            (365 * 86_400_000, "1y"),
+            (1_500, "1s500ms"),
+        ] {
+            assert_eq!(duration_text(Duration::from_millis(ms)), text);
+        }
+    }
 
     #[test]
     fn a_listener_flag_is_an_address_or_off() {

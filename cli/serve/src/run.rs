@@ -1,10 +1,83 @@
-//! `obsq serve` from start to end.
+//! `obsq serve` from the command line.
 
-use crate::{ServeError, ServeOptions};
+use std::io::Write as _;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{ServeError, ServeOptions, Server};
+
+/// Stack of the threads that compute; parsing and evaluating need little, generous all the same.
+const STACK_BYTES: usize = 4 << 20;
 
 /// Serves until SIGTERM or SIGINT, then drains and returns. Prints the address it listens on to
-/// standard output, which matters for port 0.
+/// standard output, which matters for port 0. SIGHUP loads the configuration again.
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
-    drop(options);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .map_err(setup("the async runtime"))?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: ServeOptions) -> Result<(), ServeError> {
+    let mut signals = Signals::install().map_err(setup("signal handlers"))?;
+    let server = Server::start(options).await?;
+    announce(&server);
+    loop {
+        match signals.next().await {
+            Asked::Stop => break,
+            Asked::Reload => {
+                if let Err(error) = server.reload().await {
+                    tracing::error!(%error, "cannot load the configuration; the old one stays");
+                }
+            }
+        }
+    }
+    tracing::info!("stopping");
+    server.stop().await;
     Ok(())
+}
+
+fn announce(server: &Server) {
+    let mut out = std::io::stdout().lock();
+    let address = server.http_address();
+    // Nobody reading the line is no reason to stop.
+    drop(writeln!(out, "listening on http://{address}"));
+    drop(out.flush());
+    tracing::info!(%address, "ready to accept connections");
+}
+
+fn setup(what: &'static str) -> impl Fn(std::io::Error) -> ServeError {
+    move |source| ServeError::Setup { what, source }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
 }

@@ -1,0 +1,152 @@
+//! What the server says about itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use obsq_query_lang::promql::Function;
+use serde_json::{Map, Value, json};
+
+use super::call::Call;
+use crate::app::App;
+use crate::prom::{Answer, ApiError, ErrorType};
+use crate::rfc3339::rfc3339;
+
+type Result = std::result::Result<Response, ApiError>;
+
+/// The version of Prometheus whose API is kept; clients switch features on by it.
+pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    let disabled = || post(admin).put(admin);
+    Router::new()
+        .route("/status/buildinfo", get(buildinfo))
+        .route("/status/runtimeinfo", get(runtimeinfo))
+        .route("/status/flags", get(flags))
+        .route("/status/walreplay", get(walreplay))
+        .route("/features", get(features))
+        .route(
+            "/notifications",
+            get(|call: Call| async { done(call, json!([])) }),
+        )
+        .route("/admin/tsdb/delete_series", disabled())
+        .route("/admin/tsdb/clean_tombstones", disabled())
+        .route("/admin/tsdb/snapshot", disabled())
+}
+
+fn done(call: Call, data: Value) -> Response {
+    call.answer(&Answer::plain(data))
+}
+
+async fn buildinfo(call: Call) -> Response {
+    let data = json!({
+        "version": PROMETHEUS_VERSION,
+        "revision": "",
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    });
+    done(call, data)
+}
+
+async fn runtimeinfo(State(app): State<Arc<App>>, call: Call) -> Response {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let reload = app.last_reload();
+    let data = json!({
+        "startTime": rfc3339(app.start_ms),
+        "CWD": directory.to_string_lossy(),
+        "hostname": hostname.trim(),
+        "serverTime": rfc3339(app.clock.now_ms()),
+        "reloadConfigSuccess": reload.success,
+        "lastConfigTime": rfc3339(reload.time_ms),
+        "corruptionCount": 0,
+        "goroutineCount": 0,
+        "GOMAXPROCS": threads,
+        "GOMEMLIMIT": 0,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": app.options.retention_text(),
+    });
+    done(call, data)
+}
+
+async fn flags(State(app): State<Arc<App>>, call: Call) -> Response {
+    let flags = app.options.flags().into_iter();
+    let flags: Map<_, _> = flags
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    done(call, Value::Object(flags))
+}
+
+async fn walreplay(State(app): State<Arc<App>>, call: Call) -> Response {
+    let current = u8::from(app.is_ready());
+    done(call, json!({"min": 0, "max": 1, "current": current}))
+}
+
+async fn features(State(app): State<Arc<App>>, call: Call) -> Response {
+    let on = |names: &[&str]| -> BTreeMap<String, bool> {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), true))
+            .collect()
+    };
+    let mut api = on(&[
+        "exclude_alerts",
+        "label_values_match",
+        "lifecycle",
+        "otlp_write_receiver",
+        "query_stats",
+        "query_warnings",
+        "remote_write_receiver",
+        "time_range_labels",
+        "time_range_series",
+    ]);
+    api.insert("admin".into(), app.options.enable_admin_api);
+    let mut promql = on(&[
+        "anchored",
+        "at_modifier",
+        "bool",
+        "by",
+        "duration_expr",
+        "fill",
+        "group_left",
+        "group_right",
+        "ignoring",
+        "negative_offset",
+        "offset",
+        "on",
+        "per_query_lookback_delta",
+        "smoothed",
+        "subqueries",
+        "without",
+    ]);
+    let delayed = app.options.query.delayed_name_removal;
+    promql.insert("delayed_name_removal".into(), delayed);
+    let functions = Function::ALL.iter().map(|function| function.as_str());
+    let functions: Vec<&str> = functions.collect();
+    done(
+        call,
+        json!({
+            "api": api,
+            "prometheus": {"server_mode": true, "agent_mode": false},
+            "promql": promql,
+            "promql_functions": on(&functions),
+            "tsdb": on(&["exemplar_storage", "native_histograms", "out_of_order"]),
+        }),
+    )
+}
+
+async fn admin(State(app): State<Arc<App>>, call: Call) -> Result {
+    drop(call);
+    if !app.options.enable_admin_api {
+        return Err(ApiError::new(ErrorType::Forbidden, "admin APIs disabled"));
+    }
+    let message = "this version of obsq cannot delete series or take snapshots yet";
+    Err(ApiError::new(ErrorType::NotImplemented, message))
+}

@@ -1,0 +1,134 @@
+//! Connections: HTTP/1.1 and HTTP/2 with prior knowledge on the same socket.
+//!
+//! Every connection has to get on: it must send its first bytes, a whole header and each part of a
+//! body within a time, and there is a most number of connections.
+
+mod stream;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+
+use stream::{Progress, WatchedStream};
+
+/// Connections that are open at once, over all listeners.
+pub(crate) const MAX_CONNECTIONS: usize = 512;
+/// Time for the first bytes of a connection and for each header.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Silence after which an HTTP/2 peer is asked whether it is still there, and time to answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Calls at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// Bytes of an HTTP/1.1 header.
+const MAX_HEADER_BYTES: usize = 400 << 10;
+
+/// Slots for connections, shared by all listeners.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    slots: Arc<Semaphore>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            open: Arc::default(),
+        }
+    }
+}
+
+impl Connections {
+    /// Returns the number of open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+/// Accepts connections and serves them with `router` until `stop` says so; connections that are
+/// open then are left to `drain`.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    connections: Connections,
+    drain: Arc<GracefulShutdown>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let next = async {
+            let slot = Arc::clone(&connections.slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            next = next => next,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let (stream, router, watcher) = match accepted {
+            Ok((stream, _peer)) => (stream, router.clone(), drain.watcher()),
+            Err(error) => {
+                // Out of file descriptors, most likely: give open connections time to end.
+                tracing::warn!(error = %error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let open = Arc::clone(&connections.open);
+        open.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            serve(stream, router, watcher).await;
+            open.fetch_sub(1, Ordering::Relaxed);
+            drop(slot);
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, watcher: Watcher) {
+    drop(stream.set_nodelay(true));
+    let progress = Progress::default();
+    let stream = WatchedStream::new(stream, progress.clone());
+    let service =
+        hyper::service::service_fn(move |request: Request<Incoming>| call(router.clone(), request));
+    let builder = builder();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = watcher.watch(connection.into_owned());
+    tokio::select! {
+        result = connection => {
+            if let Err(error) = result {
+                tracing::debug!(error = %error, "a connection broke off");
+            }
+        }
+        () = progress.stalled(HEADER_TIMEOUT) => {}
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(64 << 10);
+    builder
+}
+
+async fn call(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    router.oneshot(request.map(Body::new)).await
+}

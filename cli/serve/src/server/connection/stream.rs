@@ -1,0 +1,170 @@
+//! A TCP stream that knows whether its peer gets on, and whose own errors have a body.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::prom::ApiError;
+
+/// Bytes after which the protocol of a connection is known: the length of the HTTP/2 preface.
+const PREFACE_BYTES: usize = 24;
+
+/// How far the peer of a connection has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    /// Returns once `limit` has passed without as many bytes as it takes to know the protocol;
+    /// never when they came.
+    pub(super) async fn stalled(&self, limit: Duration) {
+        tokio::time::sleep(limit).await;
+        if self.0.load(Ordering::Relaxed) >= PREFACE_BYTES {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A stream that counts what it reads and gives the HTTP library's own errors a body.
+///
+/// Requests that never reach a handler, such as one whose header is no header, are answered by the
+/// library with a status alone. Clients of the APIs expect every error to have a JSON body, so
+/// this stream adds one. Such an answer is recognised by its head: no handler answers 4xx without
+/// a body.
+#[derive(Debug)]
+pub(super) struct WatchedStream {
+    stream: TcpStream,
+    progress: Progress,
+    /// What is left to write in the place of a library error.
+    replacement: Vec<u8>,
+}
+
+impl WatchedStream {
+    pub(super) fn new(stream: TcpStream, progress: Progress) -> Self {
+        Self {
+            stream,
+            progress,
+            replacement: Vec::new(),
+        }
+    }
+
+    fn poll_replace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.replacement.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, &self.replacement);
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => drop(self.replacement.drain(..count)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Returns the same answer with a body when `bytes` are a library error, else nothing.
+fn with_body(bytes: &[u8]) -> Option<Vec<u8>> {
+    const NO_BODY: &str = "\r\ncontent-length: 0\r\n";
+    let status = bytes.strip_prefix(b"HTTP/1.1 ")?;
+    if status.first() != Some(&b'4') || bytes.len() > 1024 {
+        return None;
+    }
+    let head = std::str::from_utf8(bytes).ok()?;
+    let (before, after) = head.split_once(NO_BODY)?;
+    let reason = before.lines().next()?.get(13..)?.to_ascii_lowercase();
+    let body = ApiError::bad_data(reason).to_json();
+    let length = body.len();
+    let mut out = format!(
+        "{before}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{after}"
+    )
+    .into_bytes();
+    out.extend_from_slice(&body);
+    Some(out)
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut stream.stream).poll_read(context, buffer);
+        let count = buffer.filled().len() - before;
+        stream.progress.0.fetch_add(count, Ordering::Relaxed);
+        polled
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        if stream.replacement.is_empty() {
+            match with_body(bytes) {
+                Some(replacement) => stream.replacement = replacement,
+                None => return Pin::new(&mut stream.stream).poll_write(context, bytes),
+            }
+        }
+        let replaced = stream.poll_replace(context);
+        replaced.map(|result| result.map(|()| bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = buffers.first().map_or(&[][..], |buffer| buffer);
+        if !self.replacement.is_empty() || first.starts_with(b"HTTP/1.1 4") {
+            return self.poll_write(context, first);
+        }
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_library_gets_a_body_and_nothing_else_does() {
+        let bare = b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let out = String::from_utf8(with_body(bare).unwrap()).unwrap();
+        let (head, body) = out.split_once("\r\n\r\n").unwrap();
+        assert_eq!(
+            body,
+            r#"{"status":"error","errorType":"bad_data","error":"uri too long"}"#
+        );
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
+        assert!(head.contains("connection: close"));
+        for other in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\n",
+            "{}",
+        ] {
+            assert_eq!(with_body(other.as_bytes()), None);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The embedded stores.
+
+use std::sync::Arc;
+
+use obsq_metrics::{MetricStore, StoreOptions, StoreStats};
+use obsq_model::Clock;
+use obsq_source::{MetricAppender, MetricSource};
+
+use crate::prom::ApiError;
+use crate::{ServeError, ServeOptions};
+
+/// The stores of one data directory.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    metrics: Arc<MetricStore>,
+}
+
+impl Stores {
+    /// Opens the stores, which locks the directory.
+    pub(crate) fn open(options: &ServeOptions, clock: &Arc<dyn Clock>) -> Result<Self, ServeError> {
+        let mut store = StoreOptions::new(options.data_dir.clone(), Arc::clone(clock));
+        store.retention_ms = options.retention_time.map(|time| time.as_millis() as i64);
+        store.retention_bytes = options.retention_bytes;
+        store.start_timestamps = options.start_timestamps;
+        let metrics = MetricStore::open(store).map_err(|source| ServeError::Open {
+            path: options.data_dir.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(Self {
+            metrics: Arc::new(metrics),
+        })
+    }
+
+    /// Returns what queries read.
+    pub(crate) fn source(&self) -> Arc<dyn MetricSource> {
+        Arc::clone(&self.metrics) as _
+    }
+
+    /// Returns what ingestion writes to.
+    pub(crate) fn appender(&self) -> Arc<dyn MetricAppender> {
+        Arc::clone(&self.metrics) as _
+    }
+
+    /// Says whether everything acknowledged before the start is there and writes are taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.metrics.is_ready()
+    }
+
+    /// Returns the numbers for `/metrics`.
+    pub(crate) fn stats(&self) -> StoreStats {
+        self.metrics.stats()
+    }
+
+    /// Seals everything that the heads hold.
+    pub(crate) fn flush(&self) -> Result<(), ApiError> {
+        self.metrics.flush().map_err(ApiError::from)
+    }
+
+    /// Ends the write-ahead log. Writes that come later fail.
+    pub(crate) fn close(&self) {
+        self.metrics.close();
+    }
+}

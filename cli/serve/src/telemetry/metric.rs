@@ -1,0 +1,176 @@
+//! The names.
+
+/// The type of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricType {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl MetricType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($variant:ident: $kind:ident $name:literal $help:literal;)+) => {
+        /// A metric about the server itself.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Metric {
+            $($variant,)+
+        }
+
+        impl Metric {
+            /// Every metric, sorted by name.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            pub(crate) fn metric_type(self) -> MetricType {
+                match self {
+                    $(Self::$variant => MetricType::$kind,)+
+                }
+            }
+
+            pub(crate) fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)+
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    BuildInfo: Gauge "obsq_build_info"
+        "Always 1; the label tells the version.";
+    ConfigReloadTime: Gauge "obsq_config_last_reload_success_timestamp_seconds"
+        "When the configuration was last loaded with success.";
+    ConfigReloadSuccess: Gauge "obsq_config_last_reload_successful"
+        "Whether the last loading of the configuration succeeded.";
+    HttpBodyBytes: Gauge "obsq_http_body_bytes"
+        "Bytes of request bodies held at present.";
+    HttpConnections: Gauge "obsq_http_connections"
+        "Open connections, over all listeners.";
+    HttpRequestDuration: Histogram "obsq_http_request_duration_seconds"
+        "Time from the header of a request to that of its answer, by route.";
+    HttpRequests: Counter "obsq_http_requests_total"
+        "Answered requests by route and status.";
+    IngestExemplars: Counter "obsq_ingest_exemplars_total"
+        "Exemplars accepted, by protocol.";
+    IngestRefused: Counter "obsq_ingest_refused_total"
+        "Samples and exemplars refused, by protocol.";
+    IngestSamples: Counter "obsq_ingest_samples_total"
+        "Samples accepted, by protocol and type.";
+    Panics: Counter "obsq_panics_total"
+        "Requests that ended in a panic, which is always a bug.";
+    ProcessCpu: Counter "obsq_process_cpu_seconds_total"
+        "CPU time of the process, user and system.";
+    ProcessOpenFiles: Gauge "obsq_process_open_files"
+        "Open file descriptors of the process.";
+    ProcessMemory: Gauge "obsq_process_resident_memory_bytes"
+        "Resident memory of the process.";
+    QueriesRefused: Counter "obsq_queries_refused_total"
+        "Queries that waited for their turn in vain.";
+    QueriesRunning: Gauge "obsq_queries_running"
+        "Queries that run.";
+    QueriesWaiting: Gauge "obsq_queries_waiting"
+        "Queries that wait for their turn.";
+    QueryMemory: Gauge "obsq_query_memory_bytes"
+        "Bytes that running queries hold.";
+    Ready: Gauge "obsq_ready"
+        "Whether everything acknowledged before the start can be queried.";
+    StartTime: Gauge "obsq_start_time_seconds"
+        "When the server started, since the epoch.";
+    StoreBlockBytes: Gauge "obsq_store_block_bytes"
+        "Bytes of the blocks of all tenants.";
+    StoreBlocks: Gauge "obsq_store_blocks"
+        "Blocks of all tenants.";
+    StoreCheckpoints: Counter "obsq_store_checkpoints_total"
+        "Checkpoints written.";
+    StoreCompactions: Counter "obsq_store_compactions_total"
+        "Compactions done.";
+    StoreHeadChunks: Gauge "obsq_store_head_chunks"
+        "Chunks in the heads of all tenants.";
+    StoreHeadBytes: Gauge "obsq_store_head_file_bytes"
+        "Bytes of the files of all heads.";
+    StoreHeadSeries: Gauge "obsq_store_head_series"
+        "Series in the heads of all tenants.";
+    StoreLateSamples: Gauge "obsq_store_late_samples"
+        "Late samples that wait for their seal.";
+    StoreMaintenanceFailures: Counter "obsq_store_maintenance_failures_total"
+        "Checkpoints, seals and compactions that failed.";
+    StoreRefused: Counter "obsq_store_refused_total"
+        "Samples and exemplars that the store refused, by reason.";
+    StoreSeals: Counter "obsq_store_seals_total"
+        "Blocks sealed from the heads.";
+    StoreTenants: Gauge "obsq_store_tenants"
+        "Tenants known.";
+    WalBytes: Counter "obsq_wal_bytes_total"
+        "Bytes of records written to the log.";
+    WalFailures: Counter "obsq_wal_failures_total"
+        "Writes and syncs of the log that failed.";
+    WalMissingRecords: Gauge "obsq_wal_missing_records"
+        "Records that should have been in the log at the start but were not.";
+    WalQueuedBytes: Gauge "obsq_wal_queued_bytes"
+        "Bytes that wait to be written to the log.";
+    WalRecords: Counter "obsq_wal_records_total"
+        "Records written to the log.";
+    WalReplayedRecords: Gauge "obsq_wal_replayed_records"
+        "Records replayed at the start.";
+    WalSegments: Gauge "obsq_wal_segments"
+        "Segment files of the log.";
+    WalSyncTime: Counter "obsq_wal_sync_seconds_total"
+        "Time spent in syncs of the log.";
+    WalSyncs: Counter "obsq_wal_syncs_total"
+        "Syncs of the log; each takes along one or more records.";
+    WritesRefused: Counter "obsq_writes_refused_total"
+        "Requests that write and waited for their turn in vain.";
+    WritesRunning: Gauge "obsq_writes_running"
+        "Requests that write and are being worked on.";
+    WritesWaiting: Gauge "obsq_writes_waiting"
+        "Requests that write and wait for their turn.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_types_and_help_are_pinned() {
+        let _guard = obsq_snapshots::bind("cli/serve");
+        let lines: Vec<String> = Metric::ALL
+            .iter()
+            .map(|m| format!("{} ({}): {}", m.name(), m.metric_type().as_str(), m.help()))
+            .collect();
+        insta::assert_snapshot!("metric_names", lines.join("\n"));
+    }
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(Metric::ALL.is_sorted_by_key(|metric| metric.name()));
+    }
+
+    #[test]
+    fn counters_end_in_total_and_nothing_else_does() {
+        for metric in Metric::ALL {
+            let counter = metric.metric_type() == MetricType::Counter;
+            assert_eq!(
+                metric.name().ends_with("_total"),
+                counter,
+                "{}",
+                metric.name()
+            );
+        }
+    }
+}

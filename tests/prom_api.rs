@@ -1,0 +1,236 @@
+//! The Prometheus API over HTTP: statuses, bodies, headers.
+
+use obsq_ingest::prompb::{snappy, write_request};
+use obsq_model::{Exemplar, Labels, MetricMetadata, MetricType, Sample};
+use obsq_source::{MetricBatch, SeriesBatch};
+
+use crate::testkit::{Answer, Server};
+
+/// The time of the newest sample of [`filled`], in seconds.
+const END: i64 = 1_700_000_000;
+
+/// Returns a batch of one series with the given samples.
+pub(crate) fn series(labels: &[(&str, &str)], samples: Vec<Sample>) -> SeriesBatch {
+    SeriesBatch {
+        labels: Labels::from_pairs(labels),
+        samples,
+        exemplars: Vec::new(),
+    }
+}
+
+/// Sends a remote write request, version 1.0.
+pub(crate) fn write(server: &Server, batch: &MetricBatch) -> Answer {
+    let headers = [
+        ("content-type", "application/x-protobuf"),
+        ("content-encoding", "snappy"),
+    ];
+    let body = snappy(&write_request(batch));
+    server.request("POST", "/api/v1/write", &headers, &body)
+}
+
+/// Returns a server with two counters, an exemplar and metadata.
+fn filled() -> Server {
+    let server = Server::start();
+    let counter = |code: &str, factor: f64| {
+        let samples =
+            (0..=20).map(|i| Sample::float((END - 300 + i * 15) * 1000, i as f64 * factor));
+        series(
+            &[
+                ("__name__", "requests_total"),
+                ("code", code),
+                ("job", "api"),
+            ],
+            samples.collect(),
+        )
+    };
+    let mut with_exemplar = counter("200", 1.0);
+    with_exemplar.exemplars.push(Exemplar {
+        labels: Labels::from_pairs(&[("trace_id", "abc")]),
+        value: 0.5,
+        ts_ms: (END - 60) * 1000,
+    });
+    let batch = MetricBatch {
+        series: vec![with_exemplar, counter("500", 0.1)],
+        metadata: vec![(
+            "requests_total".to_owned(),
+            MetricMetadata {
+                metric_type: MetricType::Counter,
+                unit: String::new(),
+                help: "All requests.".to_owned(),
+            },
+        )],
+    };
+    let answer = write(&server, &batch);
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    server
+}
+
+#[test]
+fn labels_series_metadata_and_exemplars_can_be_asked_for() {
+    let server = filled();
+    let data = |path: &str| server.get(path).json()["data"].clone();
+    assert_eq!(
+        data("/api/v1/labels"),
+        serde_json::json!(["__name__", "code", "job"])
+    );
+    assert_eq!(
+        data("/api/v1/label/code/values?match[]=requests_total"),
+        serde_json::json!(["200", "500"])
+    );
+    assert_eq!(
+        data("/api/v1/label/U__code/values?limit=1"),
+        serde_json::json!(["200"])
+    );
+    assert_eq!(data("/api/v1/label/nosuch/values"), serde_json::json!([]));
+    assert_eq!(data("/api/v1/labels?end=5"), serde_json::json!([]));
+    assert_eq!(
+        data("/api/v1/series?match[]=requests_total%7Bcode%3D%22500%22%7D"),
+        serde_json::json!([{"__name__": "requests_total", "code": "500", "job": "api"}])
+    );
+    assert_eq!(
+        data("/api/v1/metadata"),
+        serde_json::json!({"requests_total": [{"type": "counter", "unit": "", "help": "All requests."}]})
+    );
+    assert_eq!(
+        data(&format!(
+            "/api/v1/query_exemplars?query=requests_total&start={}&end={END}",
+            END - 300
+        )),
+        serde_json::json!([{
+            "seriesLabels": {"__name__": "requests_total", "code": "200", "job": "api"},
+            "exemplars": [{"labels": {"trace_id": "abc"}, "value": "0.5", "timestamp": END - 60}],
+        }])
+    );
+}
+
+#[test]
+fn tenants_see_only_their_own_series() {
+    let server = filled();
+    let ask = |tenant: &str| {
+        let headers = [("x-scope-orgid", tenant)];
+        server.request("GET", "/api/v1/labels", &headers, b"")
+    };
+    assert_eq!(ask("other").json()["data"], serde_json::json!([]));
+    assert_eq!(ask("anonymous").json()["data"][0], "__name__");
+    for bad in ["../../etc", "a|b"] {
+        assert_eq!(ask(bad).status, 400, "{bad}");
+    }
+}
+
+#[test]
+fn browsers_of_other_origins_may_ask() {
+    let server = Server::start();
+    let headers = [("origin", "https://grafana.example")];
+    let answer = server.request("GET", "/api/v1/status/buildinfo", &headers, b"");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let answer = server.request("OPTIONS", "/api/v1/query", &headers, b"");
+    assert_eq!(answer.status, 204);
+    assert!(answer.header("access-control-allow-methods").is_some());
+    let answer = server.get("/api/v1/status/buildinfo");
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    let origin = ("vary".to_owned(), "Origin".to_owned());
+    assert!(answer.headers.contains(&origin));
+}
+
+#[test]
+fn large_answers_are_compressed_when_the_client_takes_gzip() {
+    let server = Server::start();
+    let path = "/api/v1/features";
+    let headers = [("accept-encoding", "gzip")];
+    let compressed = server.request("GET", path, &headers, b"");
+    assert_eq!(compressed.header("content-encoding"), Some("gzip"));
+    assert_eq!(compressed.body.get(..2), Some(&[0x1f, 0x8b][..]));
+    assert_eq!(server.get(path).header("content-encoding"), None);
+}
+
+#[test]
+fn the_server_tells_about_itself() {
+    let server = Server::start();
+    assert_eq!(server.get("/").status, 200);
+    for path in [
+        "/-/healthy",
+        "/-/ready",
+        "/ready",
+        "/api/v1/status/runtimeinfo",
+    ] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let build = server.get("/api/v1/status/buildinfo").json();
+    assert!(build["data"]["version"].as_str().unwrap().starts_with("3."));
+    assert!(build["data"].get("features").is_none());
+    let flags = server.get("/api/v1/status/flags").json();
+    assert_eq!(flags["data"]["query.lookback-delta"], "5m");
+    assert_eq!(
+        server.get("/api/v1/rules").text(),
+        r#"{"status":"success","data":{"groups":[]}}"#
+    );
+    assert_eq!(
+        server.get("/api/v1/alerts").text(),
+        r#"{"status":"success","data":{"alerts":[]}}"#
+    );
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("obsq_ready 1\n"), "{metrics}");
+    assert!(metrics.contains("obsq_http_requests_total{route=\"/-/ready\",code=\"200\"}"));
+}
+
+#[test]
+fn the_newest_samples_can_be_federated() {
+    let server = Server::start();
+    let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let samples = vec![
+        Sample::float(now_ms - 2_000, 1.0),
+        Sample::float(now_ms - 1_000, 2.5),
+    ];
+    let batch = MetricBatch {
+        series: vec![series(&[("__name__", "fed"), ("job", "a")], samples)],
+        metadata: Vec::new(),
+    };
+    assert_eq!(write(&server, &batch).status, 204);
+    let page = server
+        .get("/federate?match[]=fed&match[]=%7Bjob%3D%22a%22%7D")
+        .text();
+    let expected = format!(
+        "# TYPE fed untyped\nfed{{job=\"a\",instance=\"\"}} 2.5 {}\n",
+        now_ms - 1_000
+    );
+    assert_eq!(page, expected);
+}
+
+#[test]
+fn a_second_server_on_the_same_address_or_data_ends_at_once() {
+    let server = Server::start();
+    let run = |http: &str, data: &std::path::Path| {
+        let directory = server.directory();
+        let mut command = crate::testkit::obsq(directory.path());
+        let output = command
+            .args([
+                "serve",
+                "--otlp-grpc",
+                "off",
+                "--otlp-http",
+                "off",
+                "--http",
+                http,
+                "--data",
+            ])
+            .arg(data)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let other = server.directory().path().join("other");
+    let (code, stderr) = run(&server.address().to_string(), &other);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("cannot listen"), "{stderr}");
+    let (code, stderr) = run("127.0.0.1:0", &server.data());
+    assert_eq!(code, Some(1), "{stderr}");
+}
+
+#[test]
+fn sigterm_ends_the_server_with_success() {
+    let server = Server::start();
+    assert_eq!(server.terminate().0, Some(0));
+}

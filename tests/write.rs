@@ -1,0 +1,131 @@
+//! Remote write, remote read and OTLP over HTTP.
+
+use obsq_ingest::IngestLimits;
+use obsq_ingest::prompb::{
+    ReadQuery, ReadRequest, ResponseType, decode_read_response, read_request, snappy,
+    write_request, write_request_v2,
+};
+use obsq_ingest::remote_write::decompress;
+use obsq_model::{Sample, TimeRange};
+use obsq_query_lang::promql::{LabelMatcher, MatcherOp};
+use obsq_source::MetricBatch;
+
+use crate::prom_api::{series, write};
+use crate::testkit::{Answer, Server};
+
+const SNAPPY: [(&str, &str); 2] = [
+    ("content-type", "application/x-protobuf"),
+    ("content-encoding", "snappy"),
+];
+
+fn batch(samples: Vec<Sample>) -> MetricBatch {
+    MetricBatch {
+        series: vec![series(&[("__name__", "m"), ("job", "a")], samples)],
+        metadata: Vec::new(),
+    }
+}
+
+fn read(server: &Server, accepted: Vec<ResponseType>) -> Answer {
+    let request = ReadRequest {
+        queries: vec![ReadQuery {
+            range: TimeRange::new(0, 100_000),
+            matchers: vec![LabelMatcher {
+                name: "__name__".into(),
+                op: MatcherOp::Equal,
+                value: "m".into(),
+            }],
+            hints: None,
+        }],
+        accepted,
+    };
+    let body = snappy(&read_request(&request));
+    server.request("POST", "/api/v1/read", &SNAPPY, &body)
+}
+
+#[test]
+fn version_2_is_told_what_was_written() {
+    let server = Server::start();
+    let headers = [
+        (
+            "content-type",
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+        ),
+        ("content-encoding", "snappy"),
+    ];
+    let body = snappy(&write_request_v2(&batch(vec![Sample::float(0, 1.0)])));
+    let answer = server.request("POST", "/api/v1/write", &headers, &body);
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    for (kind, count) in [("samples", "1"), ("histograms", "0"), ("exemplars", "0")] {
+        let name = format!("x-prometheus-remote-write-{kind}-written");
+        assert_eq!(answer.header(&name), Some(count));
+    }
+}
+
+#[test]
+fn bodies_that_are_not_understood_are_refused() {
+    let server = Server::start();
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        server
+            .request("POST", "/api/v1/write", headers, body)
+            .status
+    };
+    let json = [("content-type", "application/json")];
+    assert_eq!(post(&json, b"{}"), 415);
+    let zstd = [SNAPPY[0], ("content-encoding", "zstd")];
+    assert_eq!(post(&zstd, b"x"), 415);
+    assert_eq!(post(&SNAPPY, b"nonsense"), 400);
+    assert_eq!(post(&SNAPPY, &snappy(b"\xff\xff\xff")), 400);
+    assert_eq!(post(&SNAPPY, &vec![0; (20 << 20) + 1]), 413);
+    let plain = [("content-type", "application/x-protobuf")];
+    let body = write_request(&batch(vec![Sample::float(0, 1.0)]));
+    assert_eq!(post(&plain, &body), 400);
+}
+
+#[test]
+fn samples_can_be_read_back_by_remote_read() {
+    let server = Server::start();
+    let samples = vec![Sample::float(0, 1.0), Sample::float(15_000, f64::NAN)];
+    assert_eq!(write(&server, &batch(samples.clone())).status, 204);
+    let answer = read(&server, Vec::new());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("content-encoding"), Some("snappy"));
+    let limits = IngestLimits::default();
+    let body = decompress(&answer.body, &limits).unwrap();
+    let results = decode_read_response(&body, &limits).unwrap();
+    assert_eq!(
+        results[0][0].labels.to_string(),
+        r#"{__name__="m", job="a"}"#
+    );
+    assert!(results[0][0].samples[1].same_value(&samples[1]));
+    let answer = read(&server, vec![ResponseType::StreamedXorChunks]);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse")
+    );
+    assert!(answer.body.len() > 20);
+}
+
+#[test]
+fn otlp_errors_come_in_the_encoding_of_the_request() {
+    let server = Server::start();
+    let post = |content_type: &str, body: &[u8]| {
+        server.request(
+            "POST",
+            "/v1/metrics",
+            &[("content-type", content_type)],
+            body,
+        )
+    };
+    let answer = post("application/json", b"[1,2");
+    assert_eq!(
+        (answer.status, answer.json()["code"].as_i64()),
+        (400, Some(3))
+    );
+    let answer = post("application/x-protobuf", b"\xff\xff");
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/x-protobuf")
+    );
+    assert_eq!(post("text/plain", b"").status, 415);
+}

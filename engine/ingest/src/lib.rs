@@ -13,6 +13,7 @@ pub mod otlp;
 pub mod prompb;
 pub mod relabel;
 pub mod remote_write;
+pub mod scrape;
 
 #[cfg(test)]
 mod batch_text;

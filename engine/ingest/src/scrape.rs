@@ -1,0 +1,5 @@
+//! Scraping targets.
+
+mod outcome;
+
+pub use outcome::{Attempt, Outcome, SampleRules, SeriesMemory};

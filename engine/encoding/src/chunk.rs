@@ -7,7 +7,7 @@ use obsq_model::{FloatHistogram, HistogramValue, IntHistogram};
 use obsq_model::{Sample, SampleColumns, SampleValue, TimeRange};
 
 use crate::DecodeError;
-use crate::histogram::{Kind, decode_histograms};
+use crate::histogram::{Kind, ResetHeader, decode_histograms};
 use crate::xor::decode_xor;
 use crate::xor2::decode_xor2;
 
@@ -83,6 +83,23 @@ pub struct EncodedChunk {
     pub samples: u16,
     /// The data, without length, encoding byte and CRC.
     pub bytes: Vec<u8>,
+}
+
+impl EncodedChunk {
+    /// Makes a histogram chunk say that it is unknown whether a counter reset lies before it, as must
+    /// be when it gets another neighbour. Gauges and floats have no such claim.
+    pub fn forget_reset(&mut self) {
+        let at = match self.encoding {
+            Encoding::Histogram | Encoding::FloatHistogram => 2,
+            Encoding::HistogramStart | Encoding::FloatHistogramStart => 0,
+            Encoding::Xor | Encoding::Xor2 | Encoding::Aggr => return,
+        };
+        if let Some(flags) = self.bytes.get_mut(at)
+            && ResetHeader::from_byte(*flags) != ResetHeader::Gauge
+        {
+            *flags &= !ResetHeader::MASK;
+        }
+    }
 }
 
 /// Returns the number of samples that a chunk's data says it holds; 0 for [`Encoding::Aggr`].

@@ -36,6 +36,9 @@ pub(crate) enum ResetHeader {
 }
 
 impl ResetHeader {
+    /// The bits of a byte that hold it.
+    pub(crate) const MASK: u8 = 0b1100_0000;
+
     pub(crate) fn from_byte(byte: u8) -> Self {
         match byte >> 6 {
             0b00 => Self::Unknown,

@@ -29,4 +29,4 @@ pub use segments::{ChunkRef, ChunkVisitor};
 pub use writer::{BlockSpec, BlockWriter};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -56,6 +56,9 @@ pub enum Error {
         /// Start of the chunk that begins too early.
         min_ts_ms: i64,
     },
+    /// The work was told to stop before it was done.
+    #[error("stopped before the work was done")]
+    Stopped,
     /// A block would outgrow what its format can address.
     #[error("block {} is too large: {what}", path.display())]
     TooLarge {
@@ -73,6 +76,7 @@ impl Error {
             Self::File(error) => error.kind(),
             Self::Corrupt { .. } | Self::Meta { .. } | Self::Version { .. } => ErrorKind::Corrupt,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
+            Self::Stopped => ErrorKind::Canceled,
             Self::SeriesOrder { .. } | Self::ChunkOrder { .. } => ErrorKind::Internal,
         }
     }

@@ -16,6 +16,7 @@
 mod block;
 mod boundary;
 mod bytes;
+mod compaction;
 mod error;
 mod exemplars;
 mod head;
@@ -32,6 +33,7 @@ pub use block::{
     Block, BlockCache, BlockDesc, BlockMeta, BlockSeries, BlockSpec, BlockStats, BlockWriter,
     ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile, ThanosMeta,
 };
+pub use compaction::{CompactionPlan, compact, plan_compaction, superseded_blocks};
 pub use error::Error;
 pub use options::StoreOptions;
 pub use stats::{HeadStatus, NamedCount, RejectedCounts, StoreStats};

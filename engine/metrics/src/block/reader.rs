@@ -140,6 +140,24 @@ impl Block {
             )
     }
 
+    /// Returns the ids of all series, in order of their labels.
+    pub(crate) fn series_ids(&self) -> Result<Arc<[u32]>, Error> {
+        self.view()?.all_series()
+    }
+
+    /// Returns the series with these ids, which rise; those of which nothing is left are missing.
+    pub(crate) fn series_of(&self, ids: &[u32]) -> Result<Vec<BlockSeries>, Error> {
+        let tombstones = self.tombstones.load();
+        let mut found = Vec::with_capacity(ids.len());
+        self.files()?
+            .index
+            .visit_series(ids, TimeRange::ALL, &mut |entry| {
+                found.extend(without_deleted(entry, &tombstones));
+                ControlFlow::Continue(())
+            })?;
+        Ok(found)
+    }
+
     /// Appends the samples of `series` in `range` to `columns`.
     ///
     /// Those already there must be earlier, or the caller sorts.

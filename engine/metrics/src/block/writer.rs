@@ -16,7 +16,9 @@ use super::tombstones::{Tombstones, write_file};
 use crate::Error;
 
 /// What a new block is called and where it comes from.
-#[derive(Debug, Clone, Default)]
+///
+/// By default the range is that of the samples.
+#[derive(Debug, Clone)]
 pub struct BlockSpec {
     /// Its name; must be new.
     pub ulid: Ulid,
@@ -32,6 +34,20 @@ pub struct BlockSpec {
     pub first_seq: u64,
     /// See [`super::ObsqMeta::writer_nonce`].
     pub writer_nonce: String,
+}
+
+impl Default for BlockSpec {
+    fn default() -> Self {
+        Self {
+            ulid: Ulid::nil(),
+            min_time_ms: i64::MAX,
+            max_time_ms: i64::MIN,
+            compaction: Compaction::default(),
+            external_labels: BTreeMap::new(),
+            first_seq: 0,
+            writer_nonce: String::new(),
+        }
+    }
 }
 
 /// Writes a block, series by series.
@@ -181,7 +197,7 @@ impl BlockWriter {
             spec.first_seq,
             spec.writer_nonce,
         );
-        let (min, max) = range.unwrap_or((spec.min_time_ms, spec.min_time_ms));
+        let (min, max) = range.unwrap_or((0, 0));
         let meta = BlockMeta {
             ulid: spec.ulid,
             min_time: spec.min_time_ms.min(min),

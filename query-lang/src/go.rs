@@ -20,9 +20,14 @@ fn as_stray_byte(c: char) -> Option<u8> {
     u8::try_from(offset).ok().filter(|byte| *byte >= 0x80)
 }
 
+/// Says whether `c` stands for a stray byte.
+pub(crate) fn is_stray_byte(c: char) -> bool {
+    as_stray_byte(c).is_some()
+}
+
 /// Says whether a character of `text` stands for a stray byte.
 pub(crate) fn has_stray_bytes(text: &str) -> bool {
-    text.chars().any(|c| as_stray_byte(c).is_some())
+    text.chars().any(is_stray_byte)
 }
 
 /// Returns `text` with U+FFFD for every character that stands for a byte which is not UTF-8.

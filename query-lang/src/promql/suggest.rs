@@ -1,7 +1,7 @@
 //! What may have been meant.
 
 use super::ast::{AggregateOp, Function};
-use super::lex::Keyword;
+use super::lex::{Keyword, Preprocessor};
 
 /// Returns a hint with the function or aggregation that looks most like `name`.
 pub(super) fn function(name: &str) -> Option<String> {
@@ -16,7 +16,9 @@ pub(super) fn function(name: &str) -> Option<String> {
 /// Returns a hint with the keyword or operator that looks most like `word`.
 pub(super) fn keyword(word: &str) -> Option<String> {
     let keywords = Keyword::ALL.iter().map(|keyword| keyword.as_str());
-    hint(word, keywords.chain(["and", "or", "unless", "atan2"]))
+    let functions = Preprocessor::ALL.iter().map(|function| function.as_str());
+    let operators = ["and", "or", "unless", "atan2"];
+    hint(word, keywords.chain(functions).chain(operators))
 }
 
 fn hint(word: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {

@@ -12,6 +12,7 @@ mod histogram;
 mod json;
 mod label_name;
 mod number;
+mod parse_query;
 mod read;
 mod request;
 mod selectors;
@@ -19,7 +20,7 @@ mod service;
 mod time;
 mod write;
 
-pub use answer::{Answer, QueryData, ToJson};
+pub use answer::{Answer, QueryData, RawJson, ToJson};
 pub use error::{ApiError, ErrorType};
 pub use form::Form;
 pub use json::JsonWriter;

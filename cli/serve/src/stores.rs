@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use obsq_metrics::{MetricStore, StoreOptions, StoreStats};
-use obsq_model::Clock;
+use obsq_metrics::{HeadStatus, MetricStore, StoreOptions, StoreStats};
+use obsq_model::{Clock, Tenant};
 use obsq_source::{MetricAppender, MetricSource};
 
 use crate::prom::ApiError;
@@ -49,6 +49,11 @@ impl Stores {
     /// Returns the numbers for `/metrics`.
     pub(crate) fn stats(&self) -> StoreStats {
         self.metrics.stats()
+    }
+
+    /// Returns what the head of `tenant` holds, at most `limit` entries per list.
+    pub(crate) fn head_status(&self, tenant: &Tenant, limit: usize) -> HeadStatus {
+        self.metrics.head_status(tenant, limit)
     }
 
     /// Seals everything that the heads hold.

@@ -68,7 +68,9 @@ fn read_capped(
 ) -> Result<Vec<u8>, DecodeError> {
     let by_ratio = sent_bytes.saturating_mul(MAX_RATIO).max(FREE_BYTES);
     let limit_bytes = limits.max_decoded_bytes.min(by_ratio);
-    let mut out = Vec::new();
+    // Reserved at once: growing would hold the old and the new copy. Memory that is not written
+    // to is not resident.
+    let mut out = Vec::with_capacity(limit_bytes + 1);
     reader
         .take(limit_bytes as u64 + 1)
         .read_to_end(&mut out)

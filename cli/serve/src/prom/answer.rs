@@ -272,7 +272,16 @@ impl ToJson for Vec<MetricMetadataEntry> {
     }
 }
 
-/// A value that is JSON already.
+/// One JSON value as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawJson(pub String);
+
+impl ToJson for RawJson {
+    fn write(&self, json: &mut JsonWriter) {
+        json.raw(&self.0);
+    }
+}
+
 impl ToJson for serde_json::Value {
     fn write(&self, json: &mut JsonWriter) {
         json.raw(&self.to_string());

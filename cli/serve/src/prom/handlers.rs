@@ -5,6 +5,7 @@ mod query;
 mod rules;
 mod series;
 mod status;
+mod tsdb;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(series::routes())
         .merge(status::routes())
         .merge(rules::routes())
+        .merge(tsdb::routes())
         .merge(super::read::routes())
         .merge(super::write::routes())
         .merge(crate::otlp::prometheus_routes())

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use obsq_eval::promql::{Engine, QueryError, QueryOutcome, QueryRequest, QueryValue};
 use obsq_model::{Clock, ErrorKind, Labels, Tenant};
+use obsq_query_lang::promql::pretty;
 use obsq_source::{
     ExemplarSeries, LabelRequest, MemoryBudget, MetricMetadataEntry, MetricSource, QueryContext,
     QueryLimits,
 };
 
-use super::answer::{Answer, QueryData, TRUNCATED};
+use super::answer::{Answer, QueryData, RawJson, TRUNCATED};
 use super::error::{ApiError, with_causes};
+use super::parse_query::ast_to_json;
 use super::request::{
     ExemplarRequest, InstantRequest, MetadataRequest, QueryCommon, RangeRequest, SeriesRequest,
 };
-use super::selectors::{parse_selectors, selectors_of};
+use super::selectors::{parse_query, parse_selectors, selectors_of};
 use crate::QueryOptions;
 
 /// Answers the reading calls of the Prometheus API from one source.
@@ -173,6 +175,18 @@ impl PromService {
         };
         let exemplars = self.source.exemplars(tenant, &asked, context)?;
         Ok(Answer::plain(exemplars))
+    }
+
+    /// `/api/v1/format_query`
+    pub fn format_query(&self, text: &str) -> Result<Answer<String>, ApiError> {
+        let ast = parse_query(text).map_err(|problem| ApiError::parameter("query", problem))?;
+        Ok(Answer::plain(pretty(&ast)))
+    }
+
+    /// `/api/v1/parse_query`; the data is the syntax tree.
+    pub fn parse_query(&self, text: &str) -> Result<Answer<RawJson>, ApiError> {
+        let ast = parse_query(text).map_err(|problem| ApiError::parameter("query", problem))?;
+        Ok(Answer::plain(RawJson(ast_to_json(&ast))))
     }
 
     /// `/api/v1/metadata`

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::header::HOST;
+use axum::http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -21,6 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use crate::http::respond::api_error;
+use crate::prom::ApiError;
 use stream::{Progress, WatchedStream};
 
 /// Connections that are open at once, over all listeners.
@@ -130,5 +133,11 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 async fn call(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    // RFC 9112, section 3.2: a server must refuse an HTTP/1.1 request without it.
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
+        return Ok(api_error(&ApiError::bad_data(
+            "missing required Host header",
+        )));
+    }
     router.oneshot(request.map(Body::new)).await
 }

@@ -18,6 +18,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/query", get_or_post(query))
         .route("/query_range", get_or_post(query_range))
         .route("/query_exemplars", get_or_post(query_exemplars))
+        .route("/format_query", get_or_post(format_query))
+        .route("/parse_query", get_or_post(parse_query))
 }
 
 async fn query(State(app): State<Arc<App>>, call: Call) -> Result {
@@ -46,5 +48,17 @@ async fn query_exemplars(State(app): State<Arc<App>>, call: Call) -> Result {
         let prom = &turn.app.prom;
         prom.query_exemplars(&turn.tenant, &request, &turn.context)
     });
+    work.await
+}
+
+async fn format_query(State(app): State<Arc<App>>, call: Call) -> Result {
+    let text = call.form.get("query").to_owned();
+    let work = call.run(app, None, move |turn| turn.app.prom.format_query(&text));
+    work.await
+}
+
+async fn parse_query(State(app): State<Arc<App>>, call: Call) -> Result {
+    let text = call.form.get("query").to_owned();
+    let work = call.run(app, None, move |turn| turn.app.prom.parse_query(&text));
     work.await
 }

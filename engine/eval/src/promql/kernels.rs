@@ -10,6 +10,7 @@
 
 mod changes;
 mod classic;
+mod columns;
 mod extended;
 mod extrapolate;
 mod histogram_rate;
@@ -20,42 +21,51 @@ mod order;
 mod over_time;
 mod quantile;
 mod regression;
-mod sliding;
 mod smoothing;
 mod start_time;
+mod steps;
 mod variance;
 
 use std::sync::Arc;
 
-use obsq_model::FloatHistogram;
+use obsq_model::{FloatHistogram, SampleColumns};
 use obsq_query_lang::promql::Function;
+use thiserror::Error;
 
 pub(crate) use super::annotations::{RangeNote, RangeNotes};
 pub(crate) use super::outcome::Value;
 pub(crate) use classic::{ClassicBucket, bucket_fraction, bucket_quantile};
+pub(crate) use columns::{drop_stale, keep_stats_only};
 pub(crate) use histogram_stats::{histogram_average, histogram_stddev, histogram_stdvar};
-pub(crate) use interpolate::interpolate_histograms;
+pub(crate) use interpolate::{extend_floats, smoothed_value};
 pub(crate) use order::quantile;
 pub(crate) use quantile::{histogram_fraction, histogram_quantile};
-pub(crate) use sliding::RangeKernel;
+pub(crate) use steps::{WindowSteps, evaluate_steps};
 pub(crate) use variance::Variance;
 
-/// The samples of one series that one step looks at, staleness markers left out.
+/// The samples of one series, staleness markers left out.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Window<'a> {
-    /// Times in ms of the floats in `(start_ms, end_ms]`, strictly rising; for `anchored` and
-    /// `smoothed` ranges also of those within the lookback around it.
+pub(crate) struct Samples<'a> {
+    /// Times of the floats in ms, strictly rising.
     pub(crate) float_ts: &'a [i64],
     /// Floats, as long as `float_ts`.
     pub(crate) floats: &'a [f64],
     /// Start timestamps of the floats: empty, or as long as `float_ts` with 0 for unknown.
     pub(crate) float_start_ts: &'a [i64],
-    /// Times of the histograms in ms, strictly rising, in the same range.
+    /// Times of the histograms in ms, strictly rising.
     pub(crate) histogram_ts: &'a [i64],
     /// Histograms, as long as `histogram_ts`.
     pub(crate) histograms: &'a [Arc<FloatHistogram>],
     /// Start timestamps of the histograms: empty, or as long as `histogram_ts`.
     pub(crate) histogram_start_ts: &'a [i64],
+}
+
+/// The samples that one step looks at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Window<'a> {
+    /// The samples in `(start_ms, end_ms]`; for `anchored` and `smoothed` ranges also those that
+    /// lie within the lookback around it.
+    pub(crate) samples: Samples<'a>,
     /// Left end of the range in ms, outside of it.
     pub(crate) start_ms: i64,
     /// Right end of the range in ms, inside.
@@ -78,9 +88,41 @@ pub(crate) enum Edges {
     Smoothed,
 }
 
-impl Window<'_> {
+/// The scalar arguments of a range function at one step, in the order in which they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct RangeParams {
+    /// The quantile, the seconds to predict, the smoothing factor.
+    pub(crate) first: f64,
+    /// The trend factor.
+    pub(crate) second: f64,
+}
+
+/// Why a range function cannot be evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub(crate) enum KernelError {
+    /// A smoothing factor that is not between 0 and 1.
+    #[error("invalid smoothing factor. Expected: 0 < sf < 1, got: {0:.6}")]
+    SmoothingFactor(f64),
+    /// A trend factor that is not between 0 and 1.
+    #[error("invalid trend factor. Expected: 0 < tf < 1, got: {0:.6}")]
+    TrendFactor(f64),
+}
+
+impl<'a> Samples<'a> {
+    /// Returns the samples of `columns`, which must hold no staleness markers.
+    pub(crate) fn new(columns: &'a SampleColumns) -> Self {
+        Self {
+            float_ts: &columns.float_ts,
+            floats: &columns.floats,
+            float_start_ts: &columns.float_start_ts,
+            histogram_ts: &columns.histogram_ts,
+            histograms: &columns.histograms,
+            histogram_start_ts: &columns.histogram_start_ts,
+        }
+    }
+
     /// Says whether there is no sample.
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.float_ts.is_empty() && self.histogram_ts.is_empty()
     }
 
@@ -88,7 +130,9 @@ impl Window<'_> {
     fn is_mixed(&self) -> bool {
         !self.float_ts.is_empty() && !self.histogram_ts.is_empty()
     }
+}
 
+impl Window<'_> {
     /// Returns the width of the range in seconds.
     fn range_seconds(&self) -> f64 {
         let width = self.end_ms.saturating_sub(self.start_ms);
@@ -98,46 +142,58 @@ impl Window<'_> {
 }
 
 /// Returns the value of range function `function` in `window`; `None` when it has none, also for
-/// functions that are no range functions. `params` are the scalar arguments in the order in which
-/// they are written.
-fn evaluate(
+/// functions that are no range functions.
+///
+/// # Errors
+///
+/// Parameters out of range, where upstream fails the query rather than warning. They are only
+/// looked at when there is a sample.
+pub(crate) fn evaluate(
     function: Function,
     window: &Window<'_>,
-    params: &[f64; 2],
+    params: RangeParams,
     notes: &mut RangeNotes,
-) -> Option<Value> {
-    if window.is_empty() {
-        return None;
+) -> Result<Option<Value>, KernelError> {
+    if window.samples.is_empty() {
+        return Ok(None);
     }
-    match function {
+    let samples = &window.samples;
+    Ok(match function {
         Function::Rate => extrapolate::rate(window, notes),
         Function::Increase => extrapolate::increase(window, notes),
         Function::Delta => extrapolate::delta(window, notes),
-        Function::Irate => instant_rate::irate(window, notes),
-        Function::Idelta => instant_rate::idelta(window, notes),
+        Function::Irate => instant_rate::irate(samples, notes),
+        Function::Idelta => instant_rate::idelta(samples, notes),
         Function::Resets => changes::resets(window),
         Function::Changes => changes::changes(window),
-        Function::SumOverTime => over_time::sum(window, notes),
-        Function::AvgOverTime => over_time::average(window, notes),
-        Function::CountOverTime => Some(over_time::count(window)),
+        Function::SumOverTime => over_time::sum(samples, notes),
+        Function::AvgOverTime => over_time::average(samples, notes),
+        Function::CountOverTime => Some(over_time::count(samples)),
         Function::PresentOverTime | Function::AbsentOverTime => Some(Value::Float(1.0)),
-        Function::FirstOverTime => over_time::first(window),
-        Function::LastOverTime => over_time::last(window),
-        Function::TsOfFirstOverTime => over_time::time_of_first(window),
-        Function::TsOfLastOverTime => over_time::time_of_last(window),
-        Function::MinOverTime => order::min(window, notes),
-        Function::MaxOverTime => order::max(window, notes),
-        Function::TsOfMinOverTime => order::time_of_min(window, notes),
-        Function::TsOfMaxOverTime => order::time_of_max(window, notes),
-        Function::QuantileOverTime => order::quantile_over_time(window, params[0], notes),
-        Function::MadOverTime => order::median_deviation(window, notes),
-        Function::StddevOverTime => variance::stddev_over_time(window, notes),
-        Function::StdvarOverTime => variance::stdvar_over_time(window, notes),
-        Function::Deriv => regression::deriv(window, notes),
-        Function::PredictLinear => regression::predict_linear(window, params[0], notes),
-        Function::DoubleExponentialSmoothing => smoothing::smooth(window, params, notes),
+        Function::FirstOverTime => over_time::first(samples),
+        Function::LastOverTime => over_time::last(samples),
+        Function::TsOfFirstOverTime => over_time::time_of_first(samples),
+        Function::TsOfLastOverTime => over_time::time_of_last(samples),
+        Function::MinOverTime => order::min(samples, notes),
+        Function::MaxOverTime => order::max(samples, notes),
+        Function::TsOfMinOverTime => order::time_of_min(samples, notes),
+        Function::TsOfMaxOverTime => order::time_of_max(samples, notes),
+        Function::QuantileOverTime => order::quantile_over_time(samples, params.first, notes),
+        Function::MadOverTime => order::median_deviation(samples, notes),
+        Function::StddevOverTime => variance::stddev_over_time(samples, notes),
+        Function::StdvarOverTime => variance::stdvar_over_time(samples, notes),
+        Function::Deriv => regression::deriv(samples, notes),
+        Function::PredictLinear => regression::predict_linear(window, params.first, notes),
+        Function::DoubleExponentialSmoothing => smoothing::smooth(samples, params, notes)?,
         _ => None,
-    }
+    })
+}
+
+/// Says whether a metric's name is one that a counter may have.
+pub(crate) fn has_counter_suffix(metric: &str) -> bool {
+    ["_total", "_sum", "_count", "_bucket"]
+        .iter()
+        .any(|suffix| metric.ends_with(suffix))
 }
 
 #[cfg(test)]

@@ -79,11 +79,13 @@ impl RangeNote {
     }
 }
 
-/// The notes of one series: a set, and a count where the text counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The notes of one series: a set, a count where the text counts, and odd parameters.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct RangeNotes {
     bits: u32,
     start_time_overlaps: u64,
+    /// Each once, by their bits.
+    invalid_quantiles: Vec<f64>,
 }
 
 impl RangeNotes {
@@ -97,6 +99,15 @@ impl RangeNotes {
         self.start_time_overlaps += 1;
     }
 
+    /// Adds a quantile outside of 0 to 1.
+    pub(crate) fn note_invalid_quantile(&mut self, quantile: f64) {
+        let same = |known: &f64| known.to_bits() == quantile.to_bits();
+        // One text each, so that more than anyone can see need not be kept.
+        if self.invalid_quantiles.len() < 1000 && !self.invalid_quantiles.iter().any(same) {
+            self.invalid_quantiles.push(quantile);
+        }
+    }
+
     /// Says whether `note` was added.
     pub(crate) fn has(&self, note: RangeNote) -> bool {
         self.bits & note.bit() != 0
@@ -104,10 +115,22 @@ impl RangeNotes {
 
     /// Says whether nothing was noted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bits == 0 && self.start_time_overlaps == 0
+        self.bits == 0 && self.start_time_overlaps == 0 && self.invalid_quantiles.is_empty()
+    }
+
+    /// Adds what `other` holds.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.bits |= other.bits;
+        self.start_time_overlaps += other.start_time_overlaps;
+        for quantile in &other.invalid_quantiles {
+            self.note_invalid_quantile(*quantile);
+        }
     }
 
     pub(super) fn for_each<'a>(&self, metric: &'a str, mut add: impl FnMut(Annotation<'a>)) {
+        for quantile in &self.invalid_quantiles {
+            add(Annotation::InvalidQuantile(*quantile));
+        }
         for note in RangeNote::ALL {
             if self.has(note) {
                 add(note.about(metric));

@@ -114,14 +114,20 @@ fn range_notes_become_annotations_of_the_series() {
     assert!(notes.is_empty());
     notes.note(RangeNote::NotGauge);
     notes.note(RangeNote::NotGauge);
-    notes.note(RangeNote::ReconciledByAddition);
+    let mut more = RangeNotes::default();
+    more.note(RangeNote::ReconciledByAddition);
+    more.note_invalid_quantile(2.0);
+    notes.merge(&more);
     assert!(notes.has(RangeNote::NotGauge) && !notes.has(RangeNote::NotCounter));
     let mut annotations = Annotations::default();
     annotations.add_range_notes(&notes, "h", span(0));
     let (warnings, infos) = annotations.render("x", 10);
     assert_eq!(
         warnings,
-        ["PromQL warning: this native histogram metric is not a gauge: \"h\" (1:1)"]
+        [
+            "PromQL warning: quantile value should be between 0 and 1, got 2 (1:1)",
+            "PromQL warning: this native histogram metric is not a gauge: \"h\" (1:1)"
+        ]
     );
     assert_eq!(
         infos,

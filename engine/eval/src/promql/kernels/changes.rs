@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obsq_model::FloatHistogram;
 
 use super::start_time::{Stamp, is_reset};
-use super::{Edges, Value, Window};
+use super::{Edges, Samples, Value, Window};
 
 pub(super) fn changes(window: &Window<'_>) -> Option<Value> {
     count_pairs(window, |before, now| match (before.value, now.value) {
@@ -49,7 +49,7 @@ fn count_pairs(
     counts: impl Fn(Point<'_>, Point<'_>) -> bool,
 ) -> Option<Value> {
     let (float, histogram) = first_of(window)?;
-    let mut points = in_time_order(window, float, histogram);
+    let mut points = in_time_order(&window.samples, float, histogram);
     let mut previous = points.next()?;
     let mut number = 0_u64;
     for point in points {
@@ -65,17 +65,20 @@ fn first_of(window: &Window<'_>) -> Option<(usize, usize)> {
     if window.edges != Edges::Anchored {
         return Some((0, 0));
     }
-    let floats = window.float_ts.partition_point(|ts| *ts <= window.start_ms);
-    let histograms = window
+    let samples = &window.samples;
+    let floats = samples
+        .float_ts
+        .partition_point(|ts| *ts <= window.start_ms);
+    let histograms = samples
         .histogram_ts
         .partition_point(|ts| *ts <= window.start_ms);
-    if floats == window.float_ts.len() && histograms == window.histogram_ts.len() {
+    if floats == samples.float_ts.len() && histograms == samples.histogram_ts.len() {
         return None;
     }
-    let last_float = floats.checked_sub(1).map(|index| window.float_ts[index]);
+    let last_float = floats.checked_sub(1).map(|index| samples.float_ts[index]);
     let last_histogram = histograms
         .checked_sub(1)
-        .map(|index| window.histogram_ts[index]);
+        .map(|index| samples.histogram_ts[index]);
     Some(match (last_float, last_histogram) {
         (None, None) => (0, 0),
         (Some(float), histogram) if Some(float) >= histogram => (floats - 1, histograms),
@@ -84,24 +87,24 @@ fn first_of(window: &Window<'_>) -> Option<(usize, usize)> {
 }
 
 fn in_time_order<'a>(
-    window: &'a Window<'a>,
+    samples: &'a Samples<'a>,
     mut float: usize,
     mut histogram: usize,
 ) -> impl Iterator<Item = Point<'a>> {
     std::iter::from_fn(move || {
-        let float_ts = window.float_ts.get(float).copied();
-        let histogram_ts = window.histogram_ts.get(histogram).copied();
+        let float_ts = samples.float_ts.get(float).copied();
+        let histogram_ts = samples.histogram_ts.get(histogram).copied();
         match (float_ts, histogram_ts) {
             (Some(ts_ms), later) if later.is_none_or(|later| ts_ms < later) => {
-                let start_ms = window.float_start_ts.get(float).copied().unwrap_or(0);
+                let start_ms = samples.float_start_ts.get(float).copied().unwrap_or(0);
                 float += 1;
                 Some(Point {
                     stamp: Stamp { ts_ms, start_ms },
-                    value: SampleRef::Float(window.floats[float - 1]),
+                    value: SampleRef::Float(samples.floats[float - 1]),
                 })
             }
             (_, Some(ts_ms)) => {
-                let start_ms = window
+                let start_ms = samples
                     .histogram_start_ts
                     .get(histogram)
                     .copied()
@@ -109,7 +112,7 @@ fn in_time_order<'a>(
                 histogram += 1;
                 Some(Point {
                     stamp: Stamp { ts_ms, start_ms },
-                    value: SampleRef::Histogram(&window.histograms[histogram - 1]),
+                    value: SampleRef::Histogram(&samples.histograms[histogram - 1]),
                 })
             }
             _ => None,
@@ -157,7 +160,7 @@ mod tests {
     fn a_change_of_kind_is_a_change_and_a_reset() {
         let mut columns = floats(10, &[1.0, 2.0, 3.0]);
         columns.histogram_ts = vec![15, 40];
-        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 2).collect();
+        columns.histograms = vec![Arc::new(histogram(&[1.0])); 2];
         // float, histogram, float, float, histogram
         assert_eq!(both(&columns), (4.0, 3.0));
     }
@@ -185,7 +188,7 @@ mod tests {
         assert_eq!(anchored(&columns, 40), None);
         // The histogram at 25 is nearer to the edge than the float at 20.
         columns.histogram_ts = vec![5, 25];
-        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 2).collect();
+        columns.histograms = vec![Arc::new(histogram(&[1.0])); 2];
         assert_eq!(anchored(&columns, 26), Some(2.0));
     }
 }

@@ -7,11 +7,11 @@ use obsq_model::{CounterResetHint, FloatHistogram};
 
 use super::extrapolate::RateKind;
 use super::histogram_rate::{Incompatible, add_noted, is_gauge, sub_noted};
-use super::interpolate::{Boundary, EdgeSpan, interpolate_histograms};
+use super::interpolate::{Boundary, EdgeSpan, HistogramPoint, between_histograms};
 use super::{Edges, RangeNote, RangeNotes, Value, Window};
 
 pub(super) fn float_rate(window: &Window<'_>, kind: RateKind) -> Option<f64> {
-    let (ts, floats) = (window.float_ts, window.floats);
+    let (ts, floats) = (window.samples.float_ts, window.samples.floats);
     let range = (window.start_ms, window.end_ms);
     let smoothed = window.edges == Edges::Smoothed;
     let span = EdgeSpan::find(ts, range, smoothed)?;
@@ -56,7 +56,7 @@ pub(super) fn histogram_rate(
     kind: RateKind,
     notes: &mut RangeNotes,
 ) -> Option<Value> {
-    let ts = window.histogram_ts;
+    let ts = window.samples.histogram_ts;
     let smoothed = window.edges == Edges::Smoothed;
     let span = EdgeSpan::find(ts, (window.start_ms, window.end_ms), smoothed)?;
     if smoothed && ts[span.first] > window.end_ms {
@@ -64,7 +64,7 @@ pub(super) fn histogram_rate(
     }
     let range = HistogramRange {
         ts,
-        histograms: window.histograms,
+        histograms: window.samples.histograms,
         span,
         smoothed,
         counter: kind.counter,
@@ -118,12 +118,17 @@ impl HistogramRange<'_> {
         Ok(())
     }
 
+    fn point(&self, index: usize) -> HistogramPoint<'_> {
+        (self.ts[index], &self.histograms[index])
+    }
+
     fn left(&self, start_ms: i64, notes: &mut RangeNotes) -> Option<FloatHistogram> {
         let first = self.span.first;
         if !self.is_left_interpolated(start_ms) {
             return Some((*self.histograms[first]).clone());
         }
-        self.between(first, start_ms, notes)
+        let (a, b) = (self.point(first), self.point(first + 1));
+        between_histograms(a, b, start_ms, self.counter, notes)
     }
 
     fn right(&self, end_ms: i64, notes: &mut RangeNotes) -> Option<FloatHistogram> {
@@ -131,14 +136,8 @@ impl HistogramRange<'_> {
         if !(self.smoothed && last > 0 && self.ts[last] > end_ms) {
             return Some((*self.histograms[last]).clone());
         }
-        self.between(last - 1, end_ms, notes)
-    }
-
-    /// Interpolates between sample `index` and the next one.
-    fn between(&self, index: usize, ts_ms: i64, notes: &mut RangeNotes) -> Option<FloatHistogram> {
-        let [before, after] = [&self.histograms[index], &self.histograms[index + 1]];
-        let ends = (self.ts[index], self.ts[index + 1]);
-        interpolate_histograms(before, after, ends, ts_ms, self.counter, notes)
+        let (a, b) = (self.point(last - 1), self.point(last));
+        between_histograms(a, b, end_ms, self.counter, notes)
     }
 
     fn is_left_interpolated(&self, start_ms: i64) -> bool {
@@ -160,8 +159,7 @@ impl HistogramRange<'_> {
         let mut first = self.span.first + 1;
         let mut previous = left;
         if self.is_left_interpolated(start_ms) {
-            let after = &*self.histograms[first];
-            let before = &*self.histograms[first - 1];
+            let (before, after) = (self.point(first - 1).1, self.point(first).1);
             if after.detect_reset(before) {
                 previous = after;
                 first += 1;
@@ -191,10 +189,10 @@ impl HistogramRange<'_> {
 mod tests {
     use obsq_model::SampleColumns;
 
-    use super::super::evaluate;
     use super::super::testing::{
         float, floats, gauge, histogram, histogram_of, histograms, window,
     };
+    use super::super::{RangeParams, evaluate};
     use super::*;
     use obsq_query_lang::promql::Function;
 
@@ -208,7 +206,13 @@ mod tests {
             edges,
             ..window(columns, range.0, range.1)
         };
-        evaluate(function, &window, &[0.0; 2], &mut RangeNotes::default())
+        evaluate(
+            function,
+            &window,
+            RangeParams::default(),
+            &mut RangeNotes::default(),
+        )
+        .unwrap()
     }
 
     #[test]

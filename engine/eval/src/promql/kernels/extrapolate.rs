@@ -48,11 +48,12 @@ pub(super) fn delta(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value
 }
 
 fn evaluate(window: &Window<'_>, kind: RateKind, notes: &mut RangeNotes) -> Option<Value> {
-    if window.is_mixed() {
+    let samples = &window.samples;
+    if samples.is_mixed() {
         notes.note(RangeNote::MixedFloatsHistograms);
         return None;
     }
-    match (window.edges, window.float_ts.is_empty()) {
+    match (window.edges, samples.float_ts.is_empty()) {
         (Edges::Plain, true) => histogram_rate(window, kind, notes),
         (Edges::Plain, false) => float_rate(window, kind, notes).map(Value::Float),
         (_, true) => extended::histogram_rate(window, kind, notes),
@@ -136,8 +137,9 @@ fn seconds(ms: i64) -> f64 {
 }
 
 fn float_rate(window: &Window<'_>, kind: RateKind, notes: &mut RangeNotes) -> Option<f64> {
-    let stamps = Stamps::new(window.float_ts, window.float_start_ts);
-    let floats = window.floats;
+    let samples = &window.samples;
+    let stamps = Stamps::new(samples.float_ts, samples.float_start_ts);
+    let floats = samples.floats;
     let last = floats.len() - 1;
     let mut difference = floats[last] - floats[0];
     if kind.counter {
@@ -176,13 +178,14 @@ pub(super) fn stretch(
 }
 
 fn histogram_rate(window: &Window<'_>, kind: RateKind, notes: &mut RangeNotes) -> Option<Value> {
-    let stamps = Stamps::new(window.histogram_ts, window.histogram_start_ts);
-    let last = window.histograms.len() - 1;
-    let first = &window.histograms[0];
+    let samples = &window.samples;
+    let stamps = Stamps::new(samples.histogram_ts, samples.histogram_start_ts);
+    let last = samples.histograms.len() - 1;
+    let first = &samples.histograms[0];
     let mut difference = None;
     if last > 0 {
         difference = Some(histogram_increase(
-            window.histograms,
+            samples.histograms,
             stamps,
             kind.counter,
             notes,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use obsq_model::histogram::Combined;
+use obsq_model::histogram::{Combined, HistogramError};
 use obsq_model::{CounterResetHint, FloatHistogram};
 
 use super::start_time::Stamps;
@@ -19,8 +19,7 @@ pub(super) fn add_noted(
     other: &FloatHistogram,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    let combined = histogram.add(other).ok();
-    note_combined(combined, RangeNote::ReconciledByAddition, notes)
+    note_combined(histogram.add(other), RangeNote::ReconciledByAddition, notes)
 }
 
 /// Subtracts `other` and notes what is to be said.
@@ -29,16 +28,16 @@ pub(super) fn sub_noted(
     other: &FloatHistogram,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    let combined = histogram.sub(other).ok();
+    let combined = histogram.sub(other);
     note_combined(combined, RangeNote::ReconciledBySubtraction, notes)
 }
 
 fn note_combined(
-    combined: Option<Combined>,
+    combined: Result<Combined, HistogramError>,
     reconciled: RangeNote,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    let Some(combined) = combined else {
+    let Ok(combined) = combined else {
         notes.note(RangeNote::MixedExponentialCustom);
         return Err(Incompatible);
     };
@@ -62,7 +61,7 @@ pub(super) fn histogram_increase(
     counter: bool,
     notes: &mut RangeNotes,
 ) -> Option<FloatHistogram> {
-    let before = *notes;
+    let before = notes.clone();
     let first = &*histograms[0];
     let last = &**histograms.last()?;
     if counter && (is_gauge(first) || is_gauge(last)) {

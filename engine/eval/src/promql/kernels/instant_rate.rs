@@ -6,10 +6,10 @@ use obsq_model::{CounterResetHint, FloatHistogram};
 
 use super::histogram_rate::{is_gauge, sub_noted};
 use super::start_time::{Stamp, is_reset};
-use super::{RangeNote, RangeNotes, Value, Window};
+use super::{RangeNote, RangeNotes, Samples, Value};
 
-pub(super) fn irate(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    let (before, now) = last_two(window)?;
+pub(super) fn irate(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    let (before, now) = last_two(samples)?;
     let seconds = (now.stamp.ts_ms - before.stamp.ts_ms) as f64 / 1000.0;
     let restarted = is_reset(before.stamp, now.stamp);
     match (before.value, now.value) {
@@ -33,8 +33,8 @@ pub(super) fn irate(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value
     }
 }
 
-pub(super) fn idelta(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    let (before, now) = last_two(window)?;
+pub(super) fn idelta(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    let (before, now) = last_two(samples)?;
     match (before.value, now.value) {
         (SampleRef::Float(a), SampleRef::Float(b)) => Some(Value::Float(b - a)),
         (SampleRef::Histogram(a), SampleRef::Histogram(b)) => {
@@ -74,20 +74,20 @@ enum SampleRef<'a> {
 }
 
 /// Returns the last two samples of both kinds together, in order of time.
-fn last_two<'a>(window: &Window<'a>) -> Option<(Point<'a>, Point<'a>)> {
-    let mut floats = (0..window.floats.len()).rev().map(|index| Point {
+fn last_two<'a>(samples: &Samples<'a>) -> Option<(Point<'a>, Point<'a>)> {
+    let mut floats = (0..samples.floats.len()).rev().map(|index| Point {
         stamp: Stamp {
-            ts_ms: window.float_ts[index],
-            start_ms: window.float_start_ts.get(index).copied().unwrap_or(0),
+            ts_ms: samples.float_ts[index],
+            start_ms: samples.float_start_ts.get(index).copied().unwrap_or(0),
         },
-        value: SampleRef::Float(window.floats[index]),
+        value: SampleRef::Float(samples.floats[index]),
     });
-    let mut histograms = (0..window.histograms.len()).rev().map(|index| Point {
+    let mut histograms = (0..samples.histograms.len()).rev().map(|index| Point {
         stamp: Stamp {
-            ts_ms: window.histogram_ts[index],
-            start_ms: window.histogram_start_ts.get(index).copied().unwrap_or(0),
+            ts_ms: samples.histogram_ts[index],
+            start_ms: samples.histogram_start_ts.get(index).copied().unwrap_or(0),
         },
-        value: SampleRef::Histogram(&window.histograms[index]),
+        value: SampleRef::Histogram(&samples.histograms[index]),
     });
     let (mut float, mut histogram) = (floats.next(), histograms.next());
     let mut latest = || match (float, histogram) {
@@ -105,44 +105,47 @@ fn last_two<'a>(window: &Window<'a>) -> Option<(Point<'a>, Point<'a>)> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{
-        custom, float, floats, gauge, histogram, histogram_of, histograms, whole,
+        custom, float, floats, gauge, histogram, histogram_of, histograms,
     };
     use super::*;
 
     #[test]
     fn only_the_last_two_samples_count() {
         let columns = floats(10_000, &[100.0, 5.0, 8.0]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         let mut notes = RangeNotes::default();
         assert_eq!(float(irate(&samples, &mut notes)), 0.3);
         assert_eq!(float(idelta(&samples, &mut notes)), 3.0);
-        assert!(irate(&whole(&floats(1, &[1.0])), &mut notes).is_none());
+        assert!(irate(&Samples::new(&floats(1, &[1.0])), &mut notes).is_none());
     }
 
     #[test]
     fn after_a_reset_irate_counts_from_zero() {
         let mut columns = floats(10_000, &[5.0, 2.0]);
         let mut notes = RangeNotes::default();
-        assert_eq!(float(irate(&whole(&columns), &mut notes)), 0.2);
-        assert_eq!(float(idelta(&whole(&columns), &mut notes)), -3.0);
+        assert_eq!(float(irate(&Samples::new(&columns), &mut notes)), 0.2);
+        assert_eq!(float(idelta(&Samples::new(&columns), &mut notes)), -3.0);
         columns.floats = vec![5.0, 7.0];
         columns.float_start_ts = vec![1, 15_000];
-        assert_eq!(float(irate(&whole(&columns), &mut notes)), 0.7);
+        assert_eq!(float(irate(&Samples::new(&columns), &mut notes)), 0.7);
     }
 
     #[test]
     fn the_last_two_may_come_from_either_column() {
         let mut columns = floats(10_000, &[1.0, 2.0]);
         columns.histogram_ts = vec![5_000, 15_000, 30_000];
-        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 3).collect();
+        columns.histograms = vec![Arc::new(histogram(&[1.0])); 3];
         let mut notes = RangeNotes::default();
-        assert!(irate(&whole(&columns), &mut notes).is_none());
+        assert!(irate(&Samples::new(&columns), &mut notes).is_none());
         assert!(notes.has(RangeNote::MixedFloatsHistograms));
         columns.histogram_ts = vec![5_000, 25_000, 30_000];
         let mut notes = RangeNotes::default();
-        assert_eq!(histogram_of(irate(&whole(&columns), &mut notes)).count, 0.0);
+        assert_eq!(
+            histogram_of(irate(&Samples::new(&columns), &mut notes)).count,
+            0.0
+        );
         columns.histogram_ts = vec![5_000, 6_000, 7_000];
-        assert_eq!(float(irate(&whole(&columns), &mut notes)), 0.1);
+        assert_eq!(float(irate(&Samples::new(&columns), &mut notes)), 0.1);
         assert!(notes.is_empty());
     }
 
@@ -151,7 +154,7 @@ mod tests {
         let both = |values| {
             let columns = histograms(10_000, values);
             let mut notes = RangeNotes::default();
-            let samples = whole(&columns);
+            let samples = Samples::new(&columns);
             (
                 irate(&samples, &mut notes),
                 idelta(&samples, &mut notes),

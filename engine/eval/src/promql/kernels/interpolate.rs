@@ -1,12 +1,17 @@
 //! Values between two samples, for `smoothed` and `anchored` selectors.
 
+use std::sync::Arc;
+
 use obsq_model::FloatHistogram;
 
-use super::RangeNotes;
-use super::histogram_rate::{add_noted, sub_noted};
+use super::histogram_rate::{add_noted, is_gauge, sub_noted};
+use super::{RangeNote, RangeNotes, Samples, Value};
 
 /// A float and its time.
 pub(super) type FloatPoint = (i64, f64);
+
+/// A histogram and its time.
+pub(super) type HistogramPoint<'a> = (i64, &'a FloatHistogram);
 
 /// Returns the float at `ts_ms` on the line between two samples. A counter that was reset between
 /// them is taken to have risen from zero.
@@ -15,33 +20,108 @@ pub(super) fn between(a: FloatPoint, b: FloatPoint, ts_ms: i64, counter: bool) -
     from + (b.1 - from) * (ts_ms - a.0) as f64 / (b.0 - a.0) as f64
 }
 
-/// Returns the histogram at `time_ms` on the line between two samples, whose times are `ends`;
-/// `None` when exponential and custom buckets meet. A counter that was reset between them is taken
-/// to have risen from zero.
-pub(crate) fn interpolate_histograms(
-    before: &FloatHistogram,
-    after: &FloatHistogram,
-    ends: (i64, i64),
-    time_ms: i64,
-    is_counter: bool,
+/// Returns the histogram at `ts_ms` on the line between two samples; `None` when exponential and
+/// custom buckets meet. A counter that was reset between them is taken to have risen from zero.
+pub(super) fn between_histograms(
+    a: HistogramPoint<'_>,
+    b: HistogramPoint<'_>,
+    ts_ms: i64,
+    counter: bool,
     notes: &mut RangeNotes,
 ) -> Option<FloatHistogram> {
-    if time_ms == ends.0 {
-        return Some(before.clone());
+    if ts_ms == a.0 {
+        return Some(a.1.clone());
     }
-    if time_ms == ends.1 {
-        return Some(after.clone());
+    if ts_ms == b.0 {
+        return Some(b.1.clone());
     }
-    let fraction = (time_ms - ends.0) as f64 / (ends.1 - ends.0) as f64;
-    let mut result = after.clone();
-    if is_counter && after.detect_reset(before) {
+    let fraction = (ts_ms - a.0) as f64 / (b.0 - a.0) as f64;
+    let mut result = b.1.clone();
+    if counter && b.1.detect_reset(a.1) {
         result.mul(fraction);
         return Some(result);
     }
-    sub_noted(&mut result, before, notes).ok()?;
+    sub_noted(&mut result, a.1, notes).ok()?;
     result.mul(fraction);
-    add_noted(&mut result, before, notes).ok()?;
+    add_noted(&mut result, a.1, notes).ok()?;
     Some(result)
+}
+
+/// Returns the value of a `smoothed` instant selector at `ts_ms`, from the samples that lie within
+/// the lookback around it: a sample at that time, or what lies between its neighbours, or the
+/// last sample while there is no later one.
+pub(crate) fn smoothed_value(
+    samples: &Samples<'_>,
+    ts_ms: i64,
+    notes: &mut RangeNotes,
+) -> Option<Value> {
+    if samples.is_mixed() {
+        notes.note(RangeNote::MixedFloatsHistograms);
+        return None;
+    }
+    if samples.histogram_ts.is_empty() {
+        return smoothed_float(samples, ts_ms).map(Value::Float);
+    }
+    let at = samples.histogram_ts.partition_point(|ts| *ts < ts_ms);
+    let point = |index: usize| (samples.histogram_ts[index], &*samples.histograms[index]);
+    let later = samples.histogram_ts.get(at);
+    if later == Some(&ts_ms) {
+        return Some(Value::Histogram(Arc::clone(&samples.histograms[at])));
+    }
+    let before = point(at.checked_sub(1)?);
+    let result = if later.is_none() {
+        FloatHistogram {
+            // The hint is about neighbouring samples, not about this one repeated.
+            counter_reset_hint: obsq_model::CounterResetHint::Unknown,
+            ..before.1.clone()
+        }
+    } else {
+        let after = point(at);
+        if before.1.uses_custom_buckets() != after.1.uses_custom_buckets() {
+            notes.note(RangeNote::MixedExponentialCustom);
+            return None;
+        }
+        let counter = !is_gauge(before.1) || !is_gauge(after.1);
+        between_histograms(before, after, ts_ms, counter, notes)?
+    };
+    Some(Value::Histogram(Arc::new(result)))
+}
+
+fn smoothed_float(samples: &Samples<'_>, ts_ms: i64) -> Option<f64> {
+    let at = samples.float_ts.partition_point(|ts| *ts < ts_ms);
+    let point = |index: usize| (samples.float_ts[index], samples.floats[index]);
+    match samples.float_ts.get(at) {
+        Some(ts) if *ts == ts_ms => Some(samples.floats[at]),
+        Some(_) if at > 0 => Some(between(point(at - 1), point(at), ts_ms, false)),
+        Some(_) => None,
+        None => Some(samples.floats[at.checked_sub(1)?]),
+    }
+}
+
+/// Returns the floats of an `anchored` or `smoothed` range selector that is not an argument of a
+/// function: those strictly inside the window, with one at each edge.
+pub(crate) fn extend_floats(
+    ts: &[i64],
+    floats: &[f64],
+    (start_ms, end_ms): (i64, i64),
+    smoothed: bool,
+) -> Vec<FloatPoint> {
+    let Some(span) = EdgeSpan::find(ts, (start_ms, end_ms), smoothed) else {
+        return Vec::new();
+    };
+    let edges = Boundary {
+        ts,
+        floats,
+        span,
+        smoothed,
+        counter: false,
+    };
+    let inner = span.inner(ts, (start_ms, end_ms));
+    let mut points = Vec::with_capacity(inner.len() + 2);
+    points.push((start_ms, edges.left(start_ms)));
+    points.extend(inner.map(|index| (ts[index], floats[index])));
+    points.push((end_ms, edges.right(end_ms)));
+    points
 }
 
 /// Which samples an extended window begins and ends with, both inside.
@@ -117,49 +197,71 @@ impl Boundary<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RangeNote;
-    use super::super::testing::{custom, gauge, histogram};
+    use obsq_model::{CounterResetHint, SampleColumns};
+
+    use super::super::testing::{
+        custom, float, floats, gauge, histogram, histogram_of, histograms,
+    };
     use super::*;
 
-    #[test]
-    fn a_counter_that_fell_has_risen_from_zero() {
-        assert_eq!(between((10, 4.0), (20, 2.0), 15, false), 3.0);
-        assert_eq!(between((10, 4.0), (20, 2.0), 15, true), 1.0);
-        assert_eq!(between((10, 2.0), (20, 4.0), 15, true), 3.0);
-    }
-
-    #[test]
-    fn histograms_are_interpolated_like_floats() {
-        let at = |time_ms, is_counter| {
-            let (before, after) = (gauge(&[4.0]), gauge(&[2.0]));
-            let mut notes = RangeNotes::default();
-            interpolate_histograms(&before, &after, (10, 20), time_ms, is_counter, &mut notes)
-                .map(|result| result.count)
-        };
-        assert_eq!([at(10, true), at(20, true)], [Some(4.0), Some(2.0)]);
-        assert_eq!([at(15, true), at(15, false)], [Some(1.0), Some(3.0)]);
-    }
-
-    #[test]
-    fn kinds_of_buckets_that_do_not_mix_are_noted() {
-        let (before, after) = (histogram(&[1.0]), custom(&[1.0], &[1.0]));
+    fn smoothed(columns: &SampleColumns, ts_ms: i64) -> (Option<Value>, RangeNotes) {
         let mut notes = RangeNotes::default();
-        let result = interpolate_histograms(&before, &after, (1, 3), 2, false, &mut notes);
-        assert!(result.is_none() && notes.has(RangeNote::MixedExponentialCustom));
+        let value = smoothed_value(&Samples::new(columns), ts_ms, &mut notes);
+        (value, notes)
     }
 
     #[test]
-    fn the_edges_are_found_among_the_samples_around_them() {
-        let ts = [10, 20, 30, 40];
-        let find = |range, smoothed| {
-            EdgeSpan::find(&ts, range, smoothed)
-                .map(|span| (span.first, span.last, span.inner(&ts, range)))
-        };
-        assert_eq!(find((15, 35), true), Some((0, 3, 1..3)));
-        assert_eq!(find((15, 45), false), Some((0, 3, 1..4)));
-        assert_eq!(find((20, 30), true), Some((1, 2, 2..2)));
-        assert_eq!(find((5, 45), false), Some((0, 3, 0..4)));
-        assert_eq!(find((40, 50), false), None);
-        assert_eq!(EdgeSpan::find(&[], (0, 50), true), None);
+    fn a_smoothed_float_lies_between_its_neighbours() {
+        let columns = floats(10, &[1.0, 3.0, 2.0]);
+        let cases = [
+            (5, None),
+            (10, Some(1.0)),
+            (15, Some(2.0)),
+            (20, Some(3.0)),
+            (25, Some(2.5)),
+            (99, Some(2.0)),
+        ];
+        for (ts_ms, expected) in cases {
+            let found = smoothed(&columns, ts_ms).0.map(|value| float(Some(value)));
+            assert_eq!(found, expected, "at {ts_ms}");
+        }
+    }
+
+    #[test]
+    fn a_smoothed_histogram_counts_up_from_zero_after_a_reset() {
+        let counters = histograms(10, vec![histogram(&[4.0]), histogram(&[2.0])]);
+        assert_eq!(histogram_of(smoothed(&counters, 15).0).count, 1.0);
+        let gauges = histograms(10, vec![gauge(&[4.0]), gauge(&[2.0])]);
+        assert_eq!(histogram_of(smoothed(&gauges, 15).0).count, 3.0);
+        let kept = histogram_of(smoothed(&gauges, 25).0);
+        assert_eq!(
+            (kept.count, kept.counter_reset_hint),
+            (2.0, CounterResetHint::Unknown)
+        );
+    }
+
+    #[test]
+    fn kinds_that_do_not_mix_are_noted() {
+        let mut mixed = floats(10, &[1.0]);
+        mixed.histogram_ts = vec![20];
+        mixed.histograms = vec![Arc::new(histogram(&[1.0]))];
+        let (value, notes) = smoothed(&mixed, 15);
+        assert!(value.is_none() && notes.has(RangeNote::MixedFloatsHistograms));
+        let schemas = histograms(10, vec![histogram(&[1.0]), custom(&[1.0], &[1.0])]);
+        let (value, notes) = smoothed(&schemas, 15);
+        assert!(value.is_none() && notes.has(RangeNote::MixedExponentialCustom));
+    }
+
+    #[test]
+    fn an_extended_selector_has_a_sample_at_each_edge() {
+        let (ts, floats) = ([10, 20, 30, 40], [1.0, 2.0, 4.0, 8.0]);
+        let anchored = extend_floats(&ts[..3], &floats[..3], (15, 35), false);
+        assert_eq!(anchored, [(15, 1.0), (20, 2.0), (30, 4.0), (35, 4.0)]);
+        let smoothed = extend_floats(&ts, &floats, (15, 35), true);
+        assert_eq!(smoothed, [(15, 1.5), (20, 2.0), (30, 4.0), (35, 6.0)]);
+        let exact = extend_floats(&ts, &floats, (20, 30), true);
+        assert_eq!(exact, [(20, 2.0), (30, 4.0)]);
+        assert!(extend_floats(&ts, &floats, (40, 50), false).is_empty());
+        assert!(extend_floats(&[], &[], (0, 50), true).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{RangeNote, RangeNotes, Value, Window};
+use super::{RangeNote, RangeNotes, Samples, Value};
 
 /// Returns the `q`-quantile of `values`, interpolating between neighbours: NaN when there are
 /// none or `q` is NaN, an infinity when `q` is below 0 or above 1. NaN counts as the smallest
@@ -39,27 +39,30 @@ fn nan_first(a: f64, b: f64) -> Ordering {
 }
 
 pub(super) fn quantile_over_time(
-    window: &Window<'_>,
+    samples: &Samples<'_>,
     q: f64,
     notes: &mut RangeNotes,
 ) -> Option<Value> {
-    if window.floats.is_empty() {
+    if samples.floats.is_empty() {
         return None;
     }
-    note_ignored(window, notes);
-    Some(Value::Float(quantile(q, &mut window.floats.to_vec())))
+    if !(0.0..=1.0).contains(&q) {
+        notes.note_invalid_quantile(q);
+    }
+    note_ignored(samples, notes);
+    Some(Value::Float(quantile(q, &mut samples.floats.to_vec())))
 }
 
 /// Returns the median of the distances from the median; NaN when any value is.
-pub(super) fn median_deviation(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    if window.floats.is_empty() {
+pub(super) fn median_deviation(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    if samples.floats.is_empty() {
         return None;
     }
-    note_ignored(window, notes);
-    if window.floats.iter().any(|value| value.is_nan()) {
+    note_ignored(samples, notes);
+    if samples.floats.iter().any(|value| value.is_nan()) {
         return Some(Value::Float(f64::NAN));
     }
-    let mut values = window.floats.to_vec();
+    let mut values = samples.floats.to_vec();
     let median = quantile(0.5, &mut values);
     for value in &mut values {
         *value = (*value - median).abs();
@@ -91,25 +94,25 @@ impl Extreme {
     }
 }
 
-pub(super) fn min(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    value_of(window, Extreme::Min, notes)
+pub(super) fn min(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    value_of(samples, Extreme::Min, notes)
 }
 
-pub(super) fn max(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    value_of(window, Extreme::Max, notes)
+pub(super) fn max(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    value_of(samples, Extreme::Max, notes)
 }
 
-pub(super) fn time_of_min(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    time_of(window, Extreme::Min, notes)
+pub(super) fn time_of_min(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    time_of(samples, Extreme::Min, notes)
 }
 
-pub(super) fn time_of_max(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    time_of(window, Extreme::Max, notes)
+pub(super) fn time_of_max(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    time_of(samples, Extreme::Max, notes)
 }
 
-fn value_of(window: &Window<'_>, extreme: Extreme, notes: &mut RangeNotes) -> Option<Value> {
-    let (first, rest) = window.floats.split_first()?;
-    note_ignored(window, notes);
+fn value_of(samples: &Samples<'_>, extreme: Extreme, notes: &mut RangeNotes) -> Option<Value> {
+    let (first, rest) = samples.floats.split_first()?;
+    note_ignored(samples, notes);
     let mut best = *first;
     for value in rest {
         if extreme.beats(*value, best) {
@@ -119,21 +122,21 @@ fn value_of(window: &Window<'_>, extreme: Extreme, notes: &mut RangeNotes) -> Op
     Some(Value::Float(best))
 }
 
-fn time_of(window: &Window<'_>, extreme: Extreme, notes: &mut RangeNotes) -> Option<Value> {
-    let mut best = *window.floats.first()?;
-    note_ignored(window, notes);
+fn time_of(samples: &Samples<'_>, extreme: Extreme, notes: &mut RangeNotes) -> Option<Value> {
+    let mut best = *samples.floats.first()?;
+    note_ignored(samples, notes);
     let mut at = 0;
-    for (index, value) in window.floats.iter().enumerate() {
+    for (index, value) in samples.floats.iter().enumerate() {
         if extreme.beats_or_ties(*value, best) {
             (best, at) = (*value, index);
         }
     }
-    Some(Value::Float(window.float_ts[at] as f64 / 1000.0))
+    Some(Value::Float(samples.float_ts[at] as f64 / 1000.0))
 }
 
 /// Notes that a function over floats leaves histograms out.
-pub(super) fn note_ignored(window: &Window<'_>, notes: &mut RangeNotes) {
-    if !window.histograms.is_empty() {
+pub(super) fn note_ignored(samples: &Samples<'_>, notes: &mut RangeNotes) {
+    if !samples.histograms.is_empty() {
         notes.note(RangeNote::HistogramsIgnored);
     }
 }
@@ -144,7 +147,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::testing::{float, floats, histogram, histograms, whole};
+    use super::super::testing::{float, floats, histogram, histograms};
     use super::*;
 
     const NAN: f64 = f64::NAN;
@@ -166,14 +169,14 @@ mod tests {
     #[test]
     fn extremes_pass_over_nan_and_take_the_first_or_the_latest_of_equals() {
         let columns = floats(1_000, &[NAN, 3.0, 1.0, NAN, 3.0, 1.0]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         let mut notes = RangeNotes::default();
         assert_eq!(float(min(&samples, &mut notes)), 1.0);
         assert_eq!(float(max(&samples, &mut notes)), 3.0);
         assert_eq!(float(time_of_min(&samples, &mut notes)), 6.0);
         assert_eq!(float(time_of_max(&samples, &mut notes)), 5.0);
         let columns = floats(1_000, &[NAN, NAN]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         assert!(float(max(&samples, &mut notes)).is_nan());
         assert_eq!(float(time_of_max(&samples, &mut notes)), 2.0);
         assert!(notes.is_empty());
@@ -185,10 +188,10 @@ mod tests {
         columns.histogram_ts = vec![3];
         columns.histograms = vec![Arc::new(histogram(&[1.0]))];
         let mut notes = RangeNotes::default();
-        assert_eq!(float(max(&whole(&columns), &mut notes)), 5.0);
+        assert_eq!(float(max(&Samples::new(&columns), &mut notes)), 5.0);
         assert!(notes.has(RangeNote::HistogramsIgnored));
         let alone = histograms(1, vec![histogram(&[1.0])]);
-        let samples = whole(&alone);
+        let samples = Samples::new(&alone);
         let mut notes = RangeNotes::default();
         assert!(min(&samples, &mut notes).is_none());
         assert!(quantile_over_time(&samples, 7.0, &mut notes).is_none());
@@ -197,11 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn a_quantile_out_of_range_is_noted() {
+        let columns = floats(1, &[1.0, 5.0]);
+        let mut notes = RangeNotes::default();
+        let value = quantile_over_time(&Samples::new(&columns), 2.0, &mut notes);
+        assert_eq!(float(value), f64::INFINITY);
+        assert!(!notes.is_empty());
+    }
+
+    #[test]
     fn the_median_deviation_is_undefined_with_nan() {
         let of = |values: &[f64]| {
             let columns = floats(1, values);
             float(median_deviation(
-                &whole(&columns),
+                &Samples::new(&columns),
                 &mut RangeNotes::default(),
             ))
         };

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use obsq_model::KahanSum;
 use obsq_model::histogram::{Combined, HistogramMean, HistogramSum};
 
-use super::{RangeNote, RangeNotes, Value, Window};
+use super::{RangeNote, RangeNotes, Samples, Value};
 
-pub(super) fn sum(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    if is_mixed(window, notes) {
+pub(super) fn sum(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    if is_mixed(samples, notes) {
         return None;
     }
-    if window.floats.is_empty() {
-        let (first, rest) = window.histograms.split_first()?;
+    if samples.floats.is_empty() {
+        let (first, rest) = samples.histograms.split_first()?;
         let mut sum = HistogramSum::new((**first).clone());
         let added = rest.iter().try_for_each(|histogram| sum.add(histogram));
         if added.is_err() {
@@ -22,7 +22,7 @@ pub(super) fn sum(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> 
         note_combined(sum.combined(), notes);
         return Some(Value::Histogram(Arc::new(sum.finish())));
     }
-    Some(Value::Float(sum_of(window.floats)))
+    Some(Value::Float(sum_of(samples.floats)))
 }
 
 /// Returns the compensated sum of `floats`.
@@ -37,12 +37,12 @@ fn sum_of(floats: &[f64]) -> f64 {
     sum.total()
 }
 
-pub(super) fn average(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    if is_mixed(window, notes) {
+pub(super) fn average(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    if is_mixed(samples, notes) {
         return None;
     }
-    if window.floats.is_empty() {
-        let (first, rest) = window.histograms.split_first()?;
+    if samples.floats.is_empty() {
+        let (first, rest) = samples.histograms.split_first()?;
         let mut mean = HistogramMean::new((**first).clone());
         let added = rest.iter().try_for_each(|histogram| mean.add(histogram));
         if added.is_err() {
@@ -52,7 +52,7 @@ pub(super) fn average(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Val
         note_combined(mean.combined(), notes);
         return Some(Value::Histogram(Arc::new(mean.finish())));
     }
-    average_of(window.floats).map(Value::Float)
+    average_of(samples.floats).map(Value::Float)
 }
 
 /// Returns the mean: the compensated sum by the number, or where the sum would overflow, a mean
@@ -90,11 +90,11 @@ fn adjusted_mean(sum: KahanSum, seen: usize, rest: &[f64]) -> f64 {
     mean.total()
 }
 
-fn is_mixed(window: &Window<'_>, notes: &mut RangeNotes) -> bool {
-    if window.is_mixed() {
+fn is_mixed(samples: &Samples<'_>, notes: &mut RangeNotes) -> bool {
+    if samples.is_mixed() {
         notes.note(RangeNote::MixedFloatsHistograms);
     }
-    window.is_mixed()
+    samples.is_mixed()
 }
 
 fn note_combined(combined: Combined, notes: &mut RangeNotes) {
@@ -106,14 +106,14 @@ fn note_combined(combined: Combined, notes: &mut RangeNotes) {
     }
 }
 
-pub(super) fn count(window: &Window<'_>) -> Value {
-    let number = window.floats.len() + window.histograms.len();
+pub(super) fn count(samples: &Samples<'_>) -> Value {
+    let number = samples.floats.len() + samples.histograms.len();
     Value::Float(number as f64)
 }
 
-pub(super) fn first(window: &Window<'_>) -> Option<Value> {
-    let float = window.float_ts.first().zip(window.floats.first());
-    let histogram = window.histogram_ts.first().zip(window.histograms.first());
+pub(super) fn first(samples: &Samples<'_>) -> Option<Value> {
+    let float = samples.float_ts.first().zip(samples.floats.first());
+    let histogram = samples.histogram_ts.first().zip(samples.histograms.first());
     match (float, histogram) {
         (Some((float_ts, float)), other) if other.is_none_or(|(ts, _)| float_ts < ts) => {
             Some(Value::Float(*float))
@@ -122,9 +122,9 @@ pub(super) fn first(window: &Window<'_>) -> Option<Value> {
     }
 }
 
-pub(super) fn last(window: &Window<'_>) -> Option<Value> {
-    let float = window.float_ts.last().zip(window.floats.last());
-    let histogram = window.histogram_ts.last().zip(window.histograms.last());
+pub(super) fn last(samples: &Samples<'_>) -> Option<Value> {
+    let float = samples.float_ts.last().zip(samples.floats.last());
+    let histogram = samples.histogram_ts.last().zip(samples.histograms.last());
     match (float, histogram) {
         (Some((float_ts, float)), other) if other.is_none_or(|(ts, _)| ts < float_ts) => {
             Some(Value::Float(*float))
@@ -133,14 +133,14 @@ pub(super) fn last(window: &Window<'_>) -> Option<Value> {
     }
 }
 
-pub(super) fn time_of_first(window: &Window<'_>) -> Option<Value> {
-    let times = [window.float_ts.first(), window.histogram_ts.first()];
+pub(super) fn time_of_first(samples: &Samples<'_>) -> Option<Value> {
+    let times = [samples.float_ts.first(), samples.histogram_ts.first()];
     let earliest = times.into_iter().flatten().min()?;
     Some(Value::Float(*earliest as f64 / 1000.0))
 }
 
-pub(super) fn time_of_last(window: &Window<'_>) -> Option<Value> {
-    let times = [window.float_ts.last(), window.histogram_ts.last()];
+pub(super) fn time_of_last(samples: &Samples<'_>) -> Option<Value> {
+    let times = [samples.float_ts.last(), samples.histogram_ts.last()];
     let latest = times.into_iter().flatten().max()?;
     Some(Value::Float(*latest as f64 / 1000.0))
 }
@@ -149,14 +149,12 @@ pub(super) fn time_of_last(window: &Window<'_>) -> Option<Value> {
 mod tests {
     use obsq_model::{CounterResetHint, SampleColumns};
 
-    use super::super::testing::{
-        custom, float, floats, histogram, histogram_of, histograms, whole,
-    };
+    use super::super::testing::{custom, float, floats, histogram, histogram_of, histograms};
     use super::*;
 
     fn of_floats(values: &[f64]) -> (f64, f64) {
         let columns = floats(1, values);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         let mut notes = RangeNotes::default();
         (
             float(sum(&samples, &mut notes)),
@@ -183,7 +181,7 @@ mod tests {
     #[test]
     fn histograms_are_summed_and_averaged() {
         let columns = histograms(1, vec![histogram(&[1.0, 3.0]), histogram(&[2.0, 6.0])]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         let mut notes = RangeNotes::default();
         let sum = histogram_of(sum(&samples, &mut notes));
         assert_eq!(sum.positive_buckets, [3.0, 9.0]);
@@ -196,9 +194,9 @@ mod tests {
     fn what_does_not_fit_together_is_noted() {
         let noted = |columns: &SampleColumns| {
             let mut notes = RangeNotes::default();
-            let value = sum(&whole(columns), &mut notes);
+            let value = sum(&Samples::new(columns), &mut notes);
             let mut same = RangeNotes::default();
-            let mean = average(&whole(columns), &mut same);
+            let mean = average(&Samples::new(columns), &mut same);
             assert_eq!(notes, same);
             assert_eq!(value.is_none(), mean.is_none());
             (value.is_some(), notes)
@@ -236,19 +234,19 @@ mod tests {
     #[test]
     fn first_and_last_look_at_both_columns() {
         let mut columns = floats(1_000, &[1.0, 2.0]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         assert_eq!(float(first(&samples)), 1.0);
         assert_eq!(float(last(&samples)), 2.0);
         columns.histogram_ts = vec![500, 1_500];
         columns.histograms = vec![Arc::new(histogram(&[1.0])), Arc::new(histogram(&[2.0]))];
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         assert_eq!(histogram_of(first(&samples)).count, 1.0);
         assert_eq!(float(last(&samples)), 2.0);
         assert_eq!(float(Some(count(&samples))), 4.0);
         assert_eq!(float(time_of_first(&samples)), 0.5);
         assert_eq!(float(time_of_last(&samples)), 2.0);
         columns.histogram_ts = vec![1_500, 2_500];
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         assert_eq!(float(first(&samples)), 1.0);
         assert_eq!(histogram_of(last(&samples)).count, 2.0);
     }

@@ -3,12 +3,12 @@
 use obsq_model::KahanSum;
 
 use super::order::note_ignored;
-use super::{RangeNotes, Value, Window};
+use super::{RangeNotes, Samples, Value, Window};
 
-pub(super) fn deriv(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    let origin_ms = *window.float_ts.first()?;
-    note_ignored(window, notes);
-    let line = Line::through(window, origin_ms)?;
+pub(super) fn deriv(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    let origin_ms = *samples.float_ts.first()?;
+    note_ignored(samples, notes);
+    let line = Line::through(samples, origin_ms)?;
     Some(Value::Float(line.slope))
 }
 
@@ -17,11 +17,12 @@ pub(super) fn predict_linear(
     seconds: f64,
     notes: &mut RangeNotes,
 ) -> Option<Value> {
-    if window.floats.is_empty() {
+    let samples = &window.samples;
+    if samples.floats.is_empty() {
         return None;
     }
-    note_ignored(window, notes);
-    let line = Line::through(window, window.step_ms)?;
+    note_ignored(samples, notes);
+    let line = Line::through(samples, window.step_ms)?;
     Some(Value::Float(line.slope * seconds + line.at_origin))
 }
 
@@ -34,24 +35,24 @@ struct Line {
 
 impl Line {
     /// Returns the line through at least two floats, times being relative to `origin_ms`.
-    fn through(window: &Window<'_>, origin_ms: i64) -> Option<Self> {
-        if window.floats.len() < 2 {
+    fn through(samples: &Samples<'_>, origin_ms: i64) -> Option<Self> {
+        if samples.floats.len() < 2 {
             return None;
         }
-        let first = window.floats[0];
-        if window.floats.iter().all(|value| *value == first) {
+        let first = samples.floats[0];
+        if samples.floats.iter().all(|value| *value == first) {
             // The formula below would give noise, or NaN.
             return Some(Self::level(first));
         }
         let [mut sum_x, mut sum_y, mut sum_xy, mut sum_xx] = [KahanSum::default(); 4];
-        for (ts, y) in window.float_ts.iter().zip(window.floats) {
+        for (ts, y) in samples.float_ts.iter().zip(samples.floats) {
             let x = (ts - origin_ms) as f64 / 1e3;
             sum_x.add(x);
             sum_y.add(*y);
             sum_xy.add(x * y);
             sum_xx.add(x * x);
         }
-        let number = window.floats.len() as f64;
+        let number = samples.floats.len() as f64;
         let [x, y, xy, xx] = [sum_x, sum_y, sum_xy, sum_xx].map(KahanSum::total);
         let covariance = xy - x * y / number;
         let variance = xx - x * x / number;
@@ -81,14 +82,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::RangeNote;
-    use super::super::testing::{float, floats, histogram, whole, window};
+    use super::super::testing::{float, floats, histogram, window};
     use super::*;
 
     #[test]
     fn a_straight_line_is_found_and_prolonged_from_the_step() {
         let columns = floats(10_000, &[10.0, 30.0, 50.0, 70.0]);
         let mut notes = RangeNotes::default();
-        assert_eq!(float(deriv(&whole(&columns), &mut notes)), 2.0);
+        assert_eq!(float(deriv(&Samples::new(&columns), &mut notes)), 2.0);
         let mut at = window(&columns, 0, 40_000);
         assert_eq!(float(predict_linear(&at, 10.0, &mut notes)), 90.0);
         // With an offset of 20 s the step is later than the window's end.
@@ -100,7 +101,7 @@ mod tests {
     fn a_level_has_no_slope_and_infinity_no_line() {
         let of = |values: &[f64]| {
             let columns = floats(1, values);
-            float(deriv(&whole(&columns), &mut RangeNotes::default()))
+            float(deriv(&Samples::new(&columns), &mut RangeNotes::default()))
         };
         assert_eq!(of(&[1e300, 1e300]), 0.0);
         assert!(of(&[f64::INFINITY, f64::INFINITY]).is_nan());
@@ -113,7 +114,7 @@ mod tests {
         columns.histogram_ts = vec![2];
         columns.histograms = vec![Arc::new(histogram(&[1.0]))];
         let mut notes = RangeNotes::default();
-        assert!(deriv(&whole(&columns), &mut notes).is_none());
+        assert!(deriv(&Samples::new(&columns), &mut notes).is_none());
         assert!(notes.has(RangeNote::HistogramsIgnored));
         columns.float_ts.clear();
         columns.floats.clear();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use obsq_model::{BucketSpan, CounterResetHint, FloatHistogram, SampleColumns};
 
-use super::{Edges, Value, Window};
+use super::{Edges, Samples, Value, Window};
 
 /// Columns of floats at `interval_ms`, the first one at that time.
 pub(crate) fn floats(interval_ms: i64, values: &[f64]) -> SampleColumns {
@@ -63,22 +63,12 @@ pub(crate) fn custom(bounds: &[f64], counts: &[f64]) -> FloatHistogram {
 /// The window `(start_ms, end_ms]` over all of `columns`.
 pub(crate) fn window(columns: &SampleColumns, start_ms: i64, end_ms: i64) -> Window<'_> {
     Window {
-        float_ts: &columns.float_ts,
-        floats: &columns.floats,
-        float_start_ts: &columns.float_start_ts,
-        histogram_ts: &columns.histogram_ts,
-        histograms: &columns.histograms,
-        histogram_start_ts: &columns.histogram_start_ts,
+        samples: Samples::new(columns),
         start_ms,
         end_ms,
         step_ms: end_ms,
         edges: Edges::Plain,
     }
-}
-
-/// A window wide enough for all of `columns`.
-pub(crate) fn whole(columns: &SampleColumns) -> Window<'_> {
-    window(columns, i64::MIN / 4, i64::MAX / 4)
 }
 
 pub(crate) fn float(value: Option<Value>) -> f64 {

@@ -3,7 +3,7 @@
 use obsq_model::KahanSum;
 
 use super::order::note_ignored;
-use super::{RangeNotes, Value, Window};
+use super::{RangeNotes, Samples, Value};
 
 /// A running variance (Welford's method, compensated).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -28,21 +28,21 @@ impl Variance {
     }
 }
 
-pub(super) fn stdvar_over_time(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    variance_of(window, notes).map(Value::Float)
+pub(super) fn stdvar_over_time(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    variance_of(samples, notes).map(Value::Float)
 }
 
-pub(super) fn stddev_over_time(window: &Window<'_>, notes: &mut RangeNotes) -> Option<Value> {
-    variance_of(window, notes).map(|variance| Value::Float(variance.sqrt()))
+pub(super) fn stddev_over_time(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<Value> {
+    variance_of(samples, notes).map(|variance| Value::Float(variance.sqrt()))
 }
 
-fn variance_of(window: &Window<'_>, notes: &mut RangeNotes) -> Option<f64> {
-    if window.floats.is_empty() {
+fn variance_of(samples: &Samples<'_>, notes: &mut RangeNotes) -> Option<f64> {
+    if samples.floats.is_empty() {
         return None;
     }
-    note_ignored(window, notes);
+    note_ignored(samples, notes);
     let mut variance = Variance::default();
-    for value in window.floats {
+    for value in samples.floats {
         variance.add(*value);
     }
     Some(variance.value())
@@ -50,24 +50,24 @@ fn variance_of(window: &Window<'_>, notes: &mut RangeNotes) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{float, floats, whole};
+    use super::super::testing::{float, floats};
     use super::*;
 
     #[test]
     fn the_variance_is_that_of_the_whole_population() {
         let columns = floats(1, &[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
-        let samples = whole(&columns);
+        let samples = Samples::new(&columns);
         let mut notes = RangeNotes::default();
         assert_eq!(float(stdvar_over_time(&samples, &mut notes)), 4.0);
         assert_eq!(float(stddev_over_time(&samples, &mut notes)), 2.0);
-        let none = stddev_over_time(&Window::default(), &mut notes);
+        let none = stddev_over_time(&Samples::default(), &mut notes);
         assert!(none.is_none());
     }
 
     #[test]
     fn a_large_offset_does_not_drown_the_variance() {
         let columns = floats(1, &[1e9, 1e9 + 1.0, 1e9 + 2.0]);
-        let variance = stdvar_over_time(&whole(&columns), &mut RangeNotes::default());
+        let variance = stdvar_over_time(&Samples::new(&columns), &mut RangeNotes::default());
         assert!((float(variance) - 2.0 / 3.0).abs() < 1e-12);
     }
 }

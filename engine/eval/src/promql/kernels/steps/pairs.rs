@@ -1,0 +1,123 @@
+//! Functions that depend on which neighbours differ: `rate`, `increase`, `resets`, `changes`.
+
+use std::convert::Infallible;
+use std::ops::Range;
+
+use super::super::changes::is_change;
+use super::super::extrapolate::{Extent, RateKind, stretch};
+use super::super::start_time::Stamps;
+use super::super::{RangeNotes, Samples};
+use super::WindowSteps;
+
+/// The samples of a column that differ from the one before in some way, in rising order.
+#[derive(Debug, Default)]
+struct Marks {
+    positions: Vec<usize>,
+    low: usize,
+    high: usize,
+}
+
+impl Marks {
+    fn new(samples: usize, marked: impl Fn(usize) -> bool) -> Self {
+        Self {
+            positions: (1..samples).filter(|index| marked(*index)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the marks of a window whose first sample has no neighbour before it. Windows must
+    /// not move back.
+    fn within(&mut self, window: &Range<usize>) -> &[usize] {
+        while self
+            .positions
+            .get(self.low)
+            .is_some_and(|at| *at <= window.start)
+        {
+            self.low += 1;
+        }
+        self.high = self.high.max(self.low);
+        while self
+            .positions
+            .get(self.high)
+            .is_some_and(|at| *at < window.end)
+        {
+            self.high += 1;
+        }
+        &self.positions[self.low..self.high]
+    }
+}
+
+fn each_window(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    mut visit: impl FnMut(usize, &super::Cut),
+) {
+    let done: Result<(), Infallible> = windows.for_each(samples, |step, cut| {
+        visit(step, cut);
+        Ok(())
+    });
+    let Ok(()) = done;
+}
+
+pub(super) fn changes(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    mut emit: impl FnMut(usize, f64),
+) {
+    let floats = samples.floats;
+    let mut marks = Marks::new(floats.len(), |at| is_change(floats[at - 1], floats[at]));
+    each_window(samples, windows, |step, cut| {
+        emit(step, marks.within(&cut.floats).len() as f64);
+    });
+}
+
+pub(super) fn resets(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    mut emit: impl FnMut(usize, f64),
+) {
+    let mut marks = reset_marks(samples);
+    each_window(samples, windows, |step, cut| {
+        emit(step, marks.within(&cut.floats).len() as f64);
+    });
+}
+
+fn reset_marks(samples: &Samples<'_>) -> Marks {
+    let floats = samples.floats;
+    let stamps = Stamps::new(samples.float_ts, samples.float_start_ts);
+    Marks::new(floats.len(), |at| {
+        floats[at] < floats[at - 1] || stamps.is_reset(at)
+    })
+}
+
+/// Evaluates `rate` or `increase`: what was lost at the resets of a window is added in their
+/// order, as the function of one window does it.
+pub(super) fn rates(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    kind: RateKind,
+    notes: &mut RangeNotes,
+    mut emit: impl FnMut(usize, f64),
+) {
+    let floats = samples.floats;
+    let stamps = Stamps::new(samples.float_ts, samples.float_start_ts);
+    let mut resets = reset_marks(samples);
+    let mut overlaps = Marks::new(samples.float_start_ts.len(), |at| stamps.overlaps(at));
+    each_window(samples, windows, |step, cut| {
+        let range = &cut.floats;
+        let (first, last) = (floats[range.start], floats[range.end - 1]);
+        let mut difference = last - first;
+        for at in resets.within(range) {
+            difference += floats[at - 1];
+        }
+        if !overlaps.within(range).is_empty() {
+            notes.note_start_time_overlap();
+        }
+        let window = samples.window(cut, windows.edges);
+        let stamps = Stamps::new(window.samples.float_ts, window.samples.float_start_ts);
+        let extent = Extent::new(&window, stamps, range.len() - 1, kind);
+        if let Some(value) = stretch(&window, kind, &extent, first, difference) {
+            emit(step, value);
+        }
+    });
+}

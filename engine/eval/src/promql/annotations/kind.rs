@@ -317,25 +317,42 @@ fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            control if control.is_control() && (control as u32) < 0x80 => {
-                quoted.push_str(&format!("\\x{:02x}", control as u32));
-            }
-            control if control.is_control() => {
-                quoted.push_str(&format!("\\u{:04x}", control as u32));
-            }
-            plain => quoted.push(plain),
-        }
+        push_escaped(&mut quoted, character);
     }
     quoted.push('"');
     quoted
+}
+
+fn push_escaped(quoted: &mut String, character: char) {
+    let named = match character {
+        '"' | '\\' => Some(character),
+        '\n' => Some('n'),
+        '\r' => Some('r'),
+        '\t' => Some('t'),
+        '\u{7}' => Some('a'),
+        '\u{8}' => Some('b'),
+        '\u{b}' => Some('v'),
+        '\u{c}' => Some('f'),
+        _ => None,
+    };
+    if let Some(named) = named {
+        quoted.extend(['\\', named]);
+        return;
+    }
+    let code = character as u32;
+    if !character.is_control() {
+        quoted.push(character);
+    } else if code < 0x80 {
+        quoted.push_str("\\x");
+        push_hexadecimal(quoted, code, 2);
+    } else {
+        quoted.push_str("\\u");
+        push_hexadecimal(quoted, code, 4);
+    }
+}
+
+fn push_hexadecimal(text: &mut String, code: u32, digits: u32) {
+    for digit in (0..digits).rev() {
+        text.extend(char::from_digit((code >> (4 * digit)) & 0xf, 16));
+    }
 }

@@ -160,7 +160,7 @@ mod tests {
     fn a_change_of_kind_is_a_change_and_a_reset() {
         let mut columns = floats(10, &[1.0, 2.0, 3.0]);
         columns.histogram_ts = vec![15, 40];
-        columns.histograms = vec![Arc::new(histogram(&[1.0])); 2];
+        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 2).collect();
         // float, histogram, float, float, histogram
         assert_eq!(both(&columns), (4.0, 3.0));
     }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(anchored(&columns, 40), None);
         // The histogram at 25 is nearer to the edge than the float at 20.
         columns.histogram_ts = vec![5, 25];
-        columns.histograms = vec![Arc::new(histogram(&[1.0])); 2];
+        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 2).collect();
         assert_eq!(anchored(&columns, 26), Some(2.0));
     }
 }

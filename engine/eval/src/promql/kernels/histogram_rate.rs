@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use obsq_model::histogram::{Combined, HistogramError};
+use obsq_model::histogram::Combined;
 use obsq_model::{CounterResetHint, FloatHistogram};
 
 use super::start_time::Stamps;
@@ -19,7 +19,8 @@ pub(super) fn add_noted(
     other: &FloatHistogram,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    note_combined(histogram.add(other), RangeNote::ReconciledByAddition, notes)
+    let combined = histogram.add(other).ok();
+    note_combined(combined, RangeNote::ReconciledByAddition, notes)
 }
 
 /// Subtracts `other` and notes what is to be said.
@@ -28,16 +29,16 @@ pub(super) fn sub_noted(
     other: &FloatHistogram,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    let combined = histogram.sub(other);
+    let combined = histogram.sub(other).ok();
     note_combined(combined, RangeNote::ReconciledBySubtraction, notes)
 }
 
 fn note_combined(
-    combined: Result<Combined, HistogramError>,
+    combined: Option<Combined>,
     reconciled: RangeNote,
     notes: &mut RangeNotes,
 ) -> Result<(), Incompatible> {
-    let Ok(combined) = combined else {
+    let Some(combined) = combined else {
         notes.note(RangeNote::MixedExponentialCustom);
         return Err(Incompatible);
     };

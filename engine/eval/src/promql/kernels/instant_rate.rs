@@ -134,7 +134,7 @@ mod tests {
     fn the_last_two_may_come_from_either_column() {
         let mut columns = floats(10_000, &[1.0, 2.0]);
         columns.histogram_ts = vec![5_000, 15_000, 30_000];
-        columns.histograms = vec![Arc::new(histogram(&[1.0])); 3];
+        columns.histograms = std::iter::repeat_n(Arc::new(histogram(&[1.0])), 3).collect();
         let mut notes = RangeNotes::default();
         assert!(irate(&Samples::new(&columns), &mut notes).is_none());
         assert!(notes.has(RangeNote::MixedFloatsHistograms));

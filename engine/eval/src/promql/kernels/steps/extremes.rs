@@ -16,7 +16,7 @@ pub(super) fn values(
 ) {
     let beats = |value, best| extreme.beats(value, best);
     each_extreme(samples, windows, beats, |step, at| {
-        emit(step, samples.floats[at])
+        emit(step, samples.floats[at]);
     });
 }
 

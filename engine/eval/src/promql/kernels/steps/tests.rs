@@ -40,7 +40,9 @@ fn params(step: usize) -> RangeParams {
     }
 }
 
-/// A value with its floats as bits, so that NaN can be compared.
+/// Values of the steps, floats by their bits, so that NaN can be compared.
+type Values = Vec<(usize, (u64, Option<Value>))>;
+
 fn bits(value: Value) -> (u64, Option<Value>) {
     match value {
         Value::Float(value) if value.is_nan() => (f64::NAN.to_bits(), None),
@@ -54,7 +56,7 @@ fn one_by_one(
     function: Function,
     samples: &Samples<'_>,
     windows: &WindowSteps,
-) -> (Vec<(usize, (u64, Option<Value>))>, RangeNotes) {
+) -> (Values, RangeNotes) {
     let mut notes = RangeNotes::default();
     let mut found = Vec::new();
     let (back, ahead) = match windows.edges {
@@ -87,7 +89,7 @@ fn at_once(
     function: Function,
     samples: &Samples<'_>,
     windows: &WindowSteps,
-) -> (Vec<(usize, (u64, Option<Value>))>, RangeNotes) {
+) -> (Values, RangeNotes) {
     let mut notes = RangeNotes::default();
     let mut found = Vec::new();
     let emit = |step, value| found.push((step, bits(value)));

@@ -158,6 +158,78 @@ fn an_xor_chunk_has_the_bytes_of_the_format() {
     assert_eq!(chunks[0].bytes, expected);
 }
 
+/// Returns the bytes of bits that are written with spaces between the fields.
+fn bytes_of(fields: &str) -> Vec<u8> {
+    let bits: Vec<char> = fields.chars().filter(|c| !c.is_whitespace()).collect();
+    let byte = |bits: &[char]| {
+        let text: String = bits.iter().collect();
+        u8::from_str_radix(&format!("{text:0<8}"), 2).unwrap()
+    };
+    bits.chunks(8).map(byte).collect()
+}
+
+#[test]
+fn an_xor2_chunk_has_the_bytes_of_the_format() {
+    let samples = [
+        (1000, 500, 1.0),
+        (2000, 500, 1.0),
+        (3000, 500, stale_nan()),
+        (4001, 2995, 2.0),
+        (5001, 3995, 1.0),
+    ];
+    let samples = samples.map(|(ts_ms, start_ts_ms, value)| Sample {
+        start_ts_ms,
+        ..Sample::float(ts_ms, value)
+    });
+    let chunks = encode_chunks(&samples);
+    assert_eq!(chunks.len(), 1);
+    // The first start is known, the fourth sample has another one.
+    let mut expected = vec![0, 5, 0x83, 0xd0, 0x0f];
+    expected.extend_from_slice(&1.0_f64.to_bits().to_be_bytes());
+    // The first start is 500 ms before its sample; the second sample comes 1000 ms later.
+    expected.extend_from_slice(&[0xe8, 0x07, 0xe8, 0x07]);
+    expected.extend(bytes_of(
+        "0
+         11111
+         110 0000000000001  110 00001 001011 11111111111  110 000101
+         110 1111111111111  10 11111111111  10 001",
+    ));
+    assert_eq!(chunks[0].bytes, expected);
+}
+
+#[test]
+fn a_histogram_chunk_with_starts_has_the_bytes_of_the_format() {
+    let at = |ts_ms, start_ts_ms, count: u64| {
+        let histogram = IntHistogram {
+            schema: 0,
+            zero_threshold: 0.0,
+            zero_count: 1,
+            sum: 1.5,
+            ..int_histogram(count, &[(0, count as i64 - 1)])
+        };
+        Sample {
+            start_ts_ms,
+            ..Sample::histogram(ts_ms, HistogramValue::Int(histogram))
+        }
+    };
+    let chunks = encode_chunks(&[at(1000, 500, 3), at(2000, 1000, 4)]);
+    assert_eq!(chunks.len(), 1);
+    let sum: String = 1.5_f64
+        .to_bits()
+        .to_be_bytes()
+        .map(|b| format!("{b:08b}"))
+        .concat();
+    let mut expected = vec![0, 2, 0x81];
+    expected.extend(bytes_of(&format!(
+        "00000000 0
+         10001 10001 0
+         0
+         11110 001111101000  10011 10001 {sum} 10010  11101000 00000111
+         11110 001111101000  10001 0 0 10001  0"
+    )));
+    assert_eq!(chunks[0].bytes, expected);
+}
+
 #[test]
 fn a_chunk_ends_after_120_samples() {
     let samples: Vec<_> = (0..250)

@@ -10,6 +10,9 @@ use crate::start::StartDecoder;
 use crate::varbit::varbit_int;
 use crate::{BitReader, DecodeError, Encoding};
 
+/// The finest resolution that is computed with. The format has room for finer ones.
+const FINEST_SCHEMA: i32 = 8;
+
 /// One histogram of a chunk, before it takes a shape of its own.
 #[derive(Debug)]
 pub(crate) struct DecodedHistogram<'a, H: Kind> {
@@ -19,18 +22,28 @@ pub(crate) struct DecodedHistogram<'a, H: Kind> {
 }
 
 impl<H: Kind> DecodedHistogram<'_, H> {
+    /// Returns the histogram as it was stored, at most as fine as can be computed with.
     pub(crate) fn to_histogram(&self) -> H {
         if is_stale_nan(self.fields.sum()) {
             return H::stale();
         }
-        self.fields.to_histogram(self.layout, self.hint)
+        let mut histogram = self.fields.to_histogram(self.layout, self.hint);
+        if self.layout.schema > FINEST_SCHEMA {
+            histogram.reduce(FINEST_SCHEMA);
+        }
+        histogram
     }
 
+    /// Returns the histogram with float counts, at most as fine as can be computed with.
     pub(crate) fn to_float(&self) -> FloatHistogram {
         if is_stale_nan(self.fields.sum()) {
             return FloatHistogram::stale();
         }
-        self.fields.to_float(self.layout, self.hint)
+        let mut histogram = self.fields.to_float(self.layout, self.hint);
+        if self.layout.schema > FINEST_SCHEMA {
+            histogram.reduce(FINEST_SCHEMA);
+        }
+        histogram
     }
 }
 

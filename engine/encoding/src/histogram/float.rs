@@ -46,6 +46,10 @@ impl Kind for FloatHistogram {
         }
     }
 
+    fn reduce(&mut self, schema: i32) {
+        self.reduce_resolution(schema);
+    }
+
     fn widened(&self, positive: &[BucketSpan], negative: &[BucketSpan]) -> Self {
         let widen_buckets = |buckets: &[f64], from: &[BucketSpan], to: &[BucketSpan]| {
             widen(buckets.iter().copied(), from, to)

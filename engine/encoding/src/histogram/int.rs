@@ -48,6 +48,10 @@ impl Kind for IntHistogram {
         }
     }
 
+    fn reduce(&mut self, schema: i32) {
+        self.reduce_resolution(schema);
+    }
+
     fn widened(&self, positive: &[BucketSpan], negative: &[BucketSpan]) -> Self {
         let widen_deltas = |deltas: &[i64], from: &[BucketSpan], to: &[BucketSpan]| {
             differences(&widen(absolute(deltas), from, to))

@@ -23,6 +23,9 @@ pub(crate) trait Kind: Clone + Default + Debug {
     /// new buckets are empty.
     fn widened(&self, positive: &[BucketSpan], negative: &[BucketSpan]) -> Self;
 
+    /// Makes the histogram coarser.
+    fn reduce(&mut self, schema: i32);
+
     fn is_stale(&self) -> bool {
         is_stale_nan(self.sum())
     }

@@ -10,6 +10,7 @@
 //!                  else a 0 bit and the f64
 //! ```
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use obsq_model::BucketSpan;
@@ -20,9 +21,8 @@ use super::spans::{bucket_count, without_empty_spans};
 use crate::varbit::{put_varbit_int, put_varbit_uint, varbit_int, varbit_uint};
 use crate::{BitReader, BitWriter, DecodeError};
 
-/// The finest resolution that is computed with; finer ones up to 52 are valid in the format.
-const MAX_SCHEMA: i64 = 52;
-const MIN_SCHEMA: i64 = -9;
+/// Resolutions that the format has room for.
+const SCHEMAS: RangeInclusive<i64> = -9..=52;
 
 /// Schema, thresholds and spans of a chunk's histograms.
 #[derive(Debug, Clone, Default)]
@@ -90,9 +90,7 @@ impl Layout {
     pub(crate) fn read(reader: &mut BitReader<'_>) -> Result<Self, DecodeError> {
         let zero_threshold = read_zero_threshold(reader);
         let schema = varbit_int(reader);
-        let known = (MIN_SCHEMA..=MAX_SCHEMA).contains(&schema)
-            || schema == i64::from(CUSTOM_BUCKETS_SCHEMA);
-        if !known {
+        if !SCHEMAS.contains(&schema) && schema != i64::from(CUSTOM_BUCKETS_SCHEMA) {
             return Err(DecodeError::UnknownSchema(schema));
         }
         let positive_spans = read_spans(reader)?;
@@ -132,11 +130,24 @@ fn read_spans(reader: &mut BitReader<'_>) -> Result<Vec<BucketSpan>, DecodeError
             length: u32::try_from(length).map_err(|_range| DecodeError::TooManyBuckets)?,
         });
     }
+    check_indices(&spans)?;
     // Every sample gets a copy of the spans, so their number has to be bounded by the buckets.
     if spans.len() as u64 > 2 * bucket_count(&spans) + 64 {
         spans = without_empty_spans(&spans);
     }
     Ok(spans)
+}
+
+/// Fails unless the buckets' indices rise and fit 32 bits, as arithmetic on histograms expects.
+fn check_indices(spans: &[BucketSpan]) -> Result<(), DecodeError> {
+    let mut next = 0_i64;
+    for (index, span) in spans.iter().enumerate() {
+        next += i64::from(span.offset) + i64::from(span.length);
+        if (index > 0 && span.offset < 0) || i32::try_from(next).is_err() {
+            return Err(DecodeError::Inconsistent("bucket indices out of range"));
+        }
+    }
+    Ok(())
 }
 
 fn read_bounds(reader: &mut BitReader<'_>) -> Result<Arc<[f64]>, DecodeError> {

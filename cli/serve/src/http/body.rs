@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 
 use crate::prom::{ApiError, ErrorType};
@@ -89,6 +89,10 @@ async fn read_limited(
     limit: usize,
     budget: &Arc<BodyBudget>,
 ) -> Result<HeldBody, ApiError> {
+    // A length that was declared is judged before anything is read.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
     let mut held = HeldBody {
         bytes: Vec::new(),
         counted: 0,
@@ -112,11 +116,15 @@ async fn read_limited(
             continue;
         };
         if held.bytes.len() + part.len() > limit {
-            let message = format!("request body is larger than {limit} bytes");
-            return Err(ApiError::new(ErrorType::TooLarge, message));
+            return Err(too_large(limit));
         }
         held.extend(&part)?;
     }
+}
+
+fn too_large(limit: usize) -> ApiError {
+    let message = format!("request body is larger than {limit} bytes");
+    ApiError::new(ErrorType::TooLarge, message)
 }
 
 /// Reads on for a while without keeping anything.

@@ -157,6 +157,23 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_metric_and_no_other() {
+        let listed = include_str!("../../../../docs/metrics.md");
+        let listed: Vec<&str> = listed
+            .lines()
+            .filter(|l| l.starts_with("| `obsq_"))
+            .collect();
+        let expected: Vec<String> = Metric::ALL
+            .iter()
+            .map(|m| {
+                let (name, kind) = (m.name(), m.metric_type().as_str());
+                format!("| `{name}` | {kind} | {} |", m.help())
+            })
+            .collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
     fn names_are_sorted() {
         assert!(Metric::ALL.is_sorted_by_key(|metric| metric.name()));
     }

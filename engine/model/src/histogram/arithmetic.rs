@@ -131,7 +131,9 @@ impl FloatHistogram {
             self.combine_zero_counts(theirs, sign, lost.as_deref_mut());
         }
         self.combine_totals(other, sign, lost.as_deref_mut());
-        if !self.uses_custom_buckets() {
+        if self.has_layout_of(other) {
+            self.combine_in_place(other, sign, lost);
+        } else if !self.uses_custom_buckets() {
             self.combine_exponential(other, sign, lost);
         } else if custom_bounds_match(&self.custom_values, &other.custom_values) {
             let compensated = lost.is_some();
@@ -180,6 +182,51 @@ impl FloatHistogram {
             }
             .plus(sign.apply(other));
             (*value, *lost) = (sum.sum, sum.compensation);
+        }
+    }
+
+    /// Says whether bucket by bucket both lists stand for the same, so that no list is rebuilt.
+    fn has_layout_of(&self, other: &Self) -> bool {
+        let same = self.schema == other.schema
+            && self.positive_spans == other.positive_spans
+            && self.negative_spans == other.negative_spans
+            && self.positive_buckets.len() == other.positive_buckets.len()
+            && self.negative_buckets.len() == other.negative_buckets.len();
+        if self.uses_custom_buckets() {
+            return same && custom_bounds_match(&self.custom_values, &other.custom_values);
+        }
+        same && !self.hides_first(other.positive_counts())
+            && !self.hides_first(other.negative_counts())
+    }
+
+    /// Says whether the first bucket lies within the zero bucket, so that it does not count.
+    fn hides_first(&self, mut counts: IndexedCounts<'_>) -> bool {
+        counts.next().is_some_and(|(index, _)| {
+            exponential_upper_bound(index, self.schema) <= self.zero_threshold
+        })
+    }
+
+    fn combine_in_place(&mut self, other: &Self, sign: Sign, lost: Option<&mut Lost>) {
+        let theirs = other.positive_buckets.iter().chain(&other.negative_buckets);
+        let ours = self
+            .positive_buckets
+            .iter_mut()
+            .chain(&mut self.negative_buckets);
+        let pairs = ours.zip(theirs);
+        let Some(lost) = lost else {
+            for (count, other) in pairs {
+                *count += sign.apply(*other);
+            }
+            return;
+        };
+        let losses = lost.positive.iter_mut().chain(&mut lost.negative);
+        for ((count, other), lost) in pairs.zip(losses) {
+            let sum = KahanSum {
+                sum: *count,
+                compensation: *lost,
+            }
+            .plus(sign.apply(*other));
+            (*count, *lost) = (sum.sum, sum.compensation);
         }
     }
 
@@ -430,7 +477,27 @@ mod tests {
         assert_eq!(histogram.counter_reset_hint, CounterResetHint::Unknown);
     }
 
+    #[test]
+    fn a_bucket_hidden_by_the_zero_bucket_does_not_count() {
+        let mut histogram = one_bucket(0, 1, 4.0);
+        histogram.zero_threshold = 2.0;
+        let other = histogram.clone();
+        histogram.add(&other).unwrap();
+        assert_eq!(histogram.positive_buckets, [4.0]);
+    }
+
     proptest! {
+        #[test]
+        fn the_same_layout_adds_up_as_any_other(a in any_exponential(), factor in 1_u8..5) {
+            let mut same = a.clone();
+            same.mul(f64::from(factor));
+            let in_place = sum(&a, &same);
+            // An empty bucket far out changes the layout and nothing else.
+            same.positive_spans.push(span(40, 1));
+            same.positive_buckets.push(0.0);
+            prop_assert_eq!(compacted(in_place), compacted(sum(&a, &same)));
+        }
+
         #[test]
         fn addition_commutes(a in any_exponential(), b in any_exponential()) {
             prop_assert_eq!(compacted(sum(&a, &b)), compacted(sum(&b, &a)));

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::histogram_rate::{add_noted, histogram_increase};
+use super::histogram_rate::{add_noted, histogram_increase, lies_behind_reset};
 use super::start_time::Stamps;
 use super::{Edges, RangeNote, RangeNotes, Value, Window, extended};
 
@@ -180,16 +180,29 @@ pub(super) fn stretch(
 fn histogram_rate(window: &Window<'_>, kind: RateKind, notes: &mut RangeNotes) -> Option<Value> {
     let samples = &window.samples;
     let stamps = Stamps::new(samples.histogram_ts, samples.histogram_start_ts);
+    let is_reset = |index| lies_behind_reset(samples.histograms, stamps, index);
+    histogram_rate_with(window, kind, is_reset, notes)
+}
+
+/// Evaluates a window of histograms; `is_reset` says whether a reset lies before a histogram that
+/// is not the first.
+pub(super) fn histogram_rate_with(
+    window: &Window<'_>,
+    kind: RateKind,
+    is_reset: impl Fn(usize) -> bool,
+    notes: &mut RangeNotes,
+) -> Option<Value> {
+    let samples = &window.samples;
+    let stamps = Stamps::new(samples.histogram_ts, samples.histogram_start_ts);
     let last = samples.histograms.len() - 1;
     let first = &samples.histograms[0];
     let mut difference = None;
     if last > 0 {
-        difference = Some(histogram_increase(
-            samples.histograms,
-            stamps,
-            kind.counter,
-            notes,
-        )?);
+        let increase = histogram_increase(samples.histograms, kind.counter, is_reset, notes);
+        difference = Some(increase?);
+        if kind.counter && stamps.any_overlap() {
+            notes.note_start_time_overlap();
+        }
     }
     let extent = Extent::new(window, stamps, last, kind);
     if extent.started_ms.is_some() {

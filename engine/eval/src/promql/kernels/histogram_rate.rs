@@ -56,10 +56,12 @@ pub(super) fn is_gauge(histogram: &FloatHistogram) -> bool {
 /// at resets, as a gauge; `None` when exponential and custom buckets meet.
 ///
 /// Where a reset lies between the first two, the layout of the first one does not count.
+/// `is_reset` says whether one lies before a histogram that is not the first; see
+/// [`lies_behind_reset`].
 pub(super) fn histogram_increase(
     histograms: &[Arc<FloatHistogram>],
-    stamps: Stamps<'_>,
     counter: bool,
+    is_reset: impl Fn(usize) -> bool,
     notes: &mut RangeNotes,
 ) -> Option<FloatHistogram> {
     let before = notes.clone();
@@ -68,9 +70,8 @@ pub(super) fn histogram_increase(
     if counter && (is_gauge(first) || is_gauge(last)) {
         notes.note(RangeNote::NotCounter);
     }
-    let second = &*histograms[1];
-    let baseline = if counter && (stamps.is_reset(1) || second.detect_reset(first)) {
-        Cow::Owned(second.emptied())
+    let baseline = if counter && is_reset(1) {
+        Cow::Owned(histograms[1].emptied())
     } else {
         Cow::Borrowed(first)
     };
@@ -97,7 +98,10 @@ pub(super) fn histogram_increase(
     let mut difference = last.to_schema(schema);
     sub_noted(&mut difference, &baseline, notes).ok()?;
     if counter {
-        add_lost(&mut difference, &baseline, &histograms[1..], stamps, notes).ok()?;
+        // What lies before the second one is dealt with by the baseline.
+        for index in (2..histograms.len()).filter(|index| is_reset(*index)) {
+            add_noted(&mut difference, &histograms[index - 1], notes).ok()?;
+        }
     } else if !is_gauge(first) || !is_gauge(last) {
         notes.note(RangeNote::NotGauge);
     }
@@ -106,26 +110,13 @@ pub(super) fn histogram_increase(
     Some(difference)
 }
 
-/// Adds each histogram that a reset follows.
-fn add_lost(
-    difference: &mut FloatHistogram,
-    baseline: &FloatHistogram,
-    rest: &[Arc<FloatHistogram>],
+/// Says whether a counter reset lies before histogram `index`, which is not the first.
+pub(super) fn lies_behind_reset(
+    histograms: &[Arc<FloatHistogram>],
     stamps: Stamps<'_>,
-    notes: &mut RangeNotes,
-) -> Result<(), Incompatible> {
-    let mut previous = baseline;
-    for (index, current) in rest.iter().enumerate() {
-        let is_reset = stamps.is_reset(index + 1) || current.detect_reset(previous);
-        if is_reset {
-            add_noted(difference, previous, notes)?;
-        }
-        previous = current;
-    }
-    if stamps.any_overlap() {
-        notes.note_start_time_overlap();
-    }
-    Ok(())
+    index: usize,
+) -> bool {
+    stamps.is_reset(index) || histograms[index].detect_reset(&histograms[index - 1])
 }
 
 #[cfg(test)]
@@ -136,7 +127,9 @@ mod tests {
     fn increase(histograms: Vec<FloatHistogram>, notes: &mut RangeNotes) -> Option<FloatHistogram> {
         let histograms: Vec<_> = histograms.into_iter().map(Arc::new).collect();
         let ts: Vec<i64> = (0..histograms.len() as i64).collect();
-        histogram_increase(&histograms, Stamps::new(&ts, &[]), true, notes)
+        let stamps = Stamps::new(&ts, &[]);
+        let is_reset = |index| lies_behind_reset(&histograms, stamps, index);
+        histogram_increase(&histograms, true, is_reset, notes)
     }
 
     #[test]

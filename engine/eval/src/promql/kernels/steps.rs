@@ -207,6 +207,19 @@ pub(crate) fn evaluate_steps(
             _ => {}
         }
     }
+    let kind = match function {
+        Function::Rate => Some(RateKind::RATE),
+        Function::Increase => Some(RateKind::INCREASE),
+        _ => None,
+    };
+    if windows.edges == Edges::Plain
+        && samples.float_ts.is_empty()
+        && windows.steps > 1
+        && let Some(kind) = kind
+    {
+        pairs::histogram_rates(samples, windows, kind, notes, emit);
+        return Ok(());
+    }
     windows.for_each(samples, |step, cut| {
         let window = samples.window(cut, windows.edges);
         if let Some(value) = evaluate(function, &window, params(step), notes)? {

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use super::super::changes::is_change;
-use super::super::extrapolate::{Extent, RateKind, stretch};
+use super::super::extrapolate::{Extent, RateKind, histogram_rate_with, stretch};
+use super::super::histogram_rate::lies_behind_reset;
 use super::super::start_time::Stamps;
-use super::super::{RangeNotes, Samples};
+use super::super::{RangeNotes, Samples, Value};
 use super::WindowSteps;
 
 /// The samples of a column that differ from the one before in some way, in rising order.
@@ -117,6 +118,28 @@ pub(super) fn rates(
         let stamps = Stamps::new(window.samples.float_ts, window.samples.float_start_ts);
         let extent = Extent::new(&window, stamps, range.len() - 1, kind);
         if let Some(value) = stretch(&window, kind, &extent, first, difference) {
+            emit(step, value);
+        }
+    });
+}
+
+/// Evaluates `rate` or `increase` of histograms: each one is compared with its neighbour once, not
+/// once per window.
+pub(super) fn histogram_rates(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    kind: RateKind,
+    notes: &mut RangeNotes,
+    mut emit: impl FnMut(usize, Value),
+) {
+    let stamps = Stamps::new(samples.histogram_ts, samples.histogram_start_ts);
+    let resets: Vec<bool> = (0..samples.histograms.len())
+        .map(|at| at > 0 && lies_behind_reset(samples.histograms, stamps, at))
+        .collect();
+    each_window(samples, windows, |step, cut| {
+        let window = samples.window(cut, windows.edges);
+        let is_reset = |index: usize| resets[cut.histograms.start + index];
+        if let Some(value) = histogram_rate_with(&window, kind, is_reset, notes) {
             emit(step, value);
         }
     });

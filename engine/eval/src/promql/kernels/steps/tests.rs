@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use obsq_model::SampleColumns;
+use obsq_model::{CounterResetHint, FloatHistogram, SampleColumns};
 use proptest::prelude::*;
 
-use super::super::testing::histogram;
+use super::super::testing::{custom, gauge, histogram};
 use super::*;
 
 const FUNCTIONS: [Function; 24] = [
@@ -118,27 +118,57 @@ fn any_times(most: usize) -> impl Strategy<Value = Vec<i64>> {
     })
 }
 
+fn any_histogram() -> impl Strategy<Value = FloatHistogram> {
+    let counts = prop::collection::vec((0_u8..4).prop_map(f64::from), 1..4);
+    (counts, 0_u8..12).prop_map(|(counts, kind)| match kind {
+        0 => gauge(&counts),
+        1 => custom(&[1.0, 2.0], &counts),
+        2 => FloatHistogram {
+            schema: 1,
+            ..histogram(&counts)
+        },
+        3 => FloatHistogram {
+            counter_reset_hint: CounterResetHint::Reset,
+            ..histogram(&counts)
+        },
+        _ => histogram(&counts),
+    })
+}
+
+/// Times, and a start timestamp before each; without the latter when the flag says so.
+fn starts(ts: &[i64], back: &[i64], known: bool) -> Vec<i64> {
+    if !known {
+        return Vec::new();
+    }
+    ts.iter()
+        .zip(back)
+        .map(|(ts, back)| (ts - back).max(0))
+        .collect()
+}
+
 prop_compose! {
-    fn any_columns()(float_ts in any_times(60), histogram_ts in any_times(4), starts in any::<bool>(), alone in any::<bool>())
+    /// Floats, histograms or both; no time occurs twice.
+    fn any_columns()(ts in any_times(60), kind in 0_u8..5, known in any::<bool>())
         (
-            floats in prop::collection::vec(any_float(), float_ts.len()),
-            back in prop::collection::vec(0_i64..60, float_ts.len()),
-            counts in prop::collection::vec(0_u8..5, histogram_ts.len()),
-            float_ts in Just(float_ts),
-            histogram_ts in Just(histogram_ts),
-            starts in Just(starts),
-            alone in Just(alone),
+            floats in prop::collection::vec(any_float(), ts.len()),
+            histograms in prop::collection::vec(any_histogram().prop_map(Arc::new), ts.len()),
+            back in prop::collection::vec(0_i64..60, ts.len()),
+            ts in Just(ts),
+            kind in Just(kind),
+            known in Just(known),
         ) -> SampleColumns {
-        let float_start_ts = float_ts.iter().zip(back).map(|(ts, back)| (ts - back).max(0)).collect();
-        let histograms: Vec<_> = counts.into_iter().map(|count| Arc::new(histogram(&[f64::from(count)]))).collect();
+        let split = match kind {
+            0 | 1 => ts.len(),
+            2 | 3 => 0,
+            _ => ts.len() / 2,
+        };
         SampleColumns {
-            float_start_ts: if starts { float_start_ts } else { Vec::new() },
-            float_ts,
-            floats,
-            // Where a float has the same time, the histogram is half a step off.
-            histogram_ts: if alone { Vec::new() } else { histogram_ts },
-            histograms: if alone { Vec::new() } else { histograms },
-            histogram_start_ts: Vec::new(),
+            float_start_ts: starts(&ts[..split], &back, known),
+            floats: floats[..split].to_vec(),
+            float_ts: ts[..split].to_vec(),
+            histogram_start_ts: starts(&ts[split..], &back, known),
+            histograms: histograms[split..].to_vec(),
+            histogram_ts: ts[split..].to_vec(),
         }
     }
 }
@@ -168,14 +198,6 @@ prop_compose! {
 proptest! {
     #[test]
     fn all_windows_at_once_give_what_each_gives_alone(columns in any_columns(), windows in any_windows()) {
-        let mut columns = columns;
-        // No time occurs in both columns.
-        let float_ts = columns.float_ts.clone();
-        let keep: Vec<bool> = columns.histogram_ts.iter().map(|ts| !float_ts.contains(ts)).collect();
-        let mut flags = keep.iter();
-        columns.histogram_ts.retain(|_| *flags.next().unwrap());
-        let mut flags = keep.iter();
-        columns.histograms.retain(|_| *flags.next().unwrap());
         let samples = Samples::new(&columns);
         for function in FUNCTIONS {
             let expected = one_by_one(function, &samples, &windows);

@@ -5,6 +5,7 @@ mod args;
 mod chart;
 mod commands;
 mod console;
+mod demo;
 mod environment;
 mod exit;
 mod render;
@@ -62,8 +63,10 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Query(args)) => commands::query(&args, session),
         Some(Command::Labels(args)) => commands::labels(&args, session),
         Some(Command::Series(args)) => commands::series(&args, session),
+        Some(Command::Fmt(args)) => commands::fmt(&args, session),
         Some(Command::Explain(args)) => commands::explain(&args, session),
         Some(Command::Serve(args)) => commands::serve(*args, session),
+        Some(Command::Demo(args)) => commands::demo(&args, session),
         Some(Command::Ctx(args)) => commands::ctx(&args, session),
         Some(Command::Config(args)) => commands::config(&args, session),
         Some(Command::Completions(args)) => commands::completions(&args, session),

@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod exposition;
 pub mod otlp;
 pub mod prompb;

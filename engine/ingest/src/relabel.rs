@@ -85,7 +85,7 @@ impl fmt::Display for Action {
 }
 
 /// The regular expression of a rule, with its text.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pattern {
     text: String,
     regex: Regex,
@@ -103,6 +103,12 @@ impl Pattern {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
     }
 }
 

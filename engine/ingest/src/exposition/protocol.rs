@@ -93,23 +93,20 @@ impl ScrapeProtocol {
     }
 }
 
-/// Returns the `Accept` header that asks for `protocols`, the first one most. With `utf8_names`
-/// formats that can carry them are asked for names without escaping.
-pub fn accept_header(protocols: &[ScrapeProtocol], utf8_names: bool) -> String {
-    let mut weight = protocols.len() + 1;
+/// Returns the `Accept` header that asks for `protocols`, the first one most. `escaping` names the
+/// scheme by which targets are to write names that are not plain, for formats that know of it.
+pub fn accept_header(protocols: &[ScrapeProtocol], escaping: &str) -> String {
+    let mut weight = ScrapeProtocol::ALL.len() + 1;
     let mut parts = Vec::with_capacity(protocols.len() + 1);
     for protocol in protocols {
-        let can_carry = !matches!(
-            protocol,
-            ScrapeProtocol::PrometheusText0_0_4 | ScrapeProtocol::OpenMetricsText0_0_1
-        );
-        let escaping = match (can_carry, utf8_names) {
-            (true, true) => ";escaping=allow-utf-8",
-            (true, false) => ";escaping=underscores",
-            (false, _) => "",
+        let escaping = match protocol {
+            ScrapeProtocol::PrometheusText1_0_0 | ScrapeProtocol::OpenMetricsText1_0_0 => {
+                format!(";escaping={escaping}")
+            }
+            _ => String::new(),
         };
         parts.push(format!("{}{escaping};q=0.{weight}", protocol.media_type()));
-        weight -= 1;
+        weight = weight.saturating_sub(1);
     }
     parts.push(format!("*/*;q=0.{weight}"));
     parts.join(",")
@@ -188,12 +185,12 @@ mod tests {
                 ScrapeProtocol::OpenMetricsText1_0_0,
                 ScrapeProtocol::PrometheusText0_0_4,
             ],
-            true,
+            "allow-utf-8",
         );
         assert_eq!(
             header,
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.3,\
-             text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
         );
     }
 

@@ -31,6 +31,7 @@ impl<'a> Bytes<'a> {
         Self(ByteReader::new(bytes))
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -61,6 +61,7 @@ impl ExemplarStore {
     }
 
     /// Returns the number of exemplars.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.arrivals.len()
     }

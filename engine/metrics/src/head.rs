@@ -12,6 +12,7 @@ mod index;
 mod late;
 mod postings;
 mod read;
+mod seal;
 mod series;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,17 +20,33 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use append::{AppendLimits, CheckedBatch, LogName, Outcome};
-pub(crate) use chunk::HeadChunk;
+pub(crate) use chunk::{HeadChunk, Place};
 pub(crate) use files::ChunkFiles;
 pub(crate) use index::SeriesIndex;
-pub(crate) use series::{Series, SeriesState};
+pub(crate) use late::Late;
+pub(crate) use seal::SealRequest;
+pub(crate) use series::{Kind, Series, SeriesState};
 
 /// Length of the windows that are sealed together.
 pub(crate) const WINDOW_MS: i64 = 2 * 60 * 60 * 1000;
 
+/// Late samples of a tenant are sealed when they take this much,
+const LATE_LIMIT_BYTES: u64 = 64 << 20;
+/// or when they wait this long.
+const LATE_LIMIT_MS: i64 = 2 * 60 * 60 * 1000;
+
 /// Returns the number of the window that `ts_ms` lies in; windows are aligned to the epoch.
 pub(crate) fn window_of(ts_ms: i64) -> i64 {
     ts_ms.div_euclid(WINDOW_MS)
+}
+
+/// How far a head is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Horizon {
+    /// Samples before this time are late.
+    pub(crate) late_before_ms: i64,
+    /// Everything in order before this time is in blocks.
+    pub(crate) published_until_ms: i64,
 }
 
 /// The head of one tenant.
@@ -38,11 +55,60 @@ pub(crate) struct Head {
     pub(crate) index: RwLock<SeriesIndex>,
     /// The epoch in which the log was last told the tenant's name, and how often.
     append: Mutex<(u32, u8)>,
-    /// Samples before this time are late; all windows before it are sealed.
+    /// Samples before this time are late.
     sealed_until_ms: AtomicI64,
+    /// Everything in order before this time is in blocks, and the late samples that were there when
+    /// it was sealed. Behind [`Head::sealed_until_ms`] only while a seal runs or after it failed.
+    published_until_ms: AtomicI64,
     pub(crate) files: ChunkFiles,
-    /// Late samples that are not sealed yet.
-    pub(crate) late_samples: AtomicU64,
+    /// Times of the oldest and the newest sample in order that is not sealed; crossed when none is.
+    oldest_ms: AtomicI64,
+    newest_ms: AtomicI64,
+    /// Held by the one seal at a time.
+    sealing: Mutex<()>,
+    pub(crate) late: LateTotal,
+}
+
+/// How much has come late and is not sealed yet.
+#[derive(Debug, Default)]
+pub(crate) struct LateTotal {
+    bytes: AtomicU64,
+    /// When the clock saw the first of it; 0 when nobody has looked yet.
+    since_ms: AtomicI64,
+}
+
+impl LateTotal {
+    /// Notes more.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn set(&self, bytes: u64) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that all that had come late was sealed.
+    fn restart(&self) {
+        self.since_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes of late samples, roughly.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says whether they are to be sealed: there are many, or they were seen long ago.
+    pub(crate) fn is_due(&self, now_ms: i64) -> bool {
+        if self.bytes() == 0 {
+            return false;
+        }
+        let since = self.since_ms.load(Ordering::Relaxed);
+        if since == 0 || since > now_ms {
+            self.since_ms.store(now_ms, Ordering::Relaxed);
+            return self.bytes() >= LATE_LIMIT_BYTES;
+        }
+        self.bytes() >= LATE_LIMIT_BYTES || now_ms - since >= LATE_LIMIT_MS
+    }
 }
 
 impl Head {
@@ -51,14 +117,77 @@ impl Head {
             index: RwLock::default(),
             append: Mutex::default(),
             sealed_until_ms: AtomicI64::new(i64::MIN),
+            published_until_ms: AtomicI64::new(i64::MIN),
             files,
-            late_samples: AtomicU64::new(0),
+            oldest_ms: AtomicI64::new(i64::MAX),
+            newest_ms: AtomicI64::new(i64::MIN),
+            sealing: Mutex::default(),
+            late: LateTotal::default(),
         }
     }
 
-    /// Returns the time before which everything is sealed.
-    pub(crate) fn sealed_until_ms(&self) -> i64 {
-        self.sealed_until_ms.load(Ordering::Acquire)
+    /// Returns the times before which samples are late and sealed.
+    pub(crate) fn horizon(&self) -> Horizon {
+        Horizon {
+            late_before_ms: self.sealed_until_ms.load(Ordering::Acquire),
+            published_until_ms: self.published_until_ms.load(Ordering::Acquire),
+        }
+    }
+
+    /// Takes over what an earlier run had sealed.
+    pub(crate) fn restore_horizon(&self, horizon: Horizon) {
+        let before = &self.sealed_until_ms;
+        before.fetch_max(horizon.late_before_ms, Ordering::AcqRel);
+        let published = &self.published_until_ms;
+        published.fetch_max(horizon.published_until_ms, Ordering::AcqRel);
+    }
+
+    /// Returns the time of the oldest sample in order that is not sealed, or the largest time.
+    pub(crate) fn oldest_ms(&self) -> i64 {
+        self.oldest_ms.load(Ordering::Relaxed)
+    }
+
+    /// Returns the time of the newest sample in order that is not sealed, or the smallest time.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        self.newest_ms.load(Ordering::Relaxed)
+    }
+
+    /// Returns the end, exclusive, of the window of [`Head::newest_ms`].
+    pub(crate) fn newest_window_end_ms(&self) -> i64 {
+        window_of(self.newest_ms())
+            .saturating_add(1)
+            .saturating_mul(WINDOW_MS)
+    }
+
+    /// Takes note of samples in order.
+    fn note_times(&self, oldest_ms: i64, newest_ms: i64) {
+        self.oldest_ms.fetch_min(oldest_ms, Ordering::Relaxed);
+        self.newest_ms.fetch_max(newest_ms, Ordering::Relaxed);
+    }
+
+    /// Looks through all series for what is not sealed, and removes those of which the head holds
+    /// nothing and that were not written to since `idle_since_ms`.
+    pub(crate) fn recount(&self, idle_since_ms: i64) {
+        let _no_append = self.append.lock();
+        let (mut bytes, mut oldest_ms, mut newest_ms) = (0, i64::MAX, i64::MIN);
+        let mut idle = false;
+        for series in self.index.read().iter() {
+            let state = series.state.lock();
+            bytes += state.late.as_ref().map_or(0, |late| late.size_bytes());
+            if let Some((oldest, newest)) = state.in_order_range() {
+                oldest_ms = oldest_ms.min(oldest);
+                newest_ms = newest_ms.max(newest);
+            }
+            idle |= state.is_idle(idle_since_ms);
+        }
+        self.late.set(bytes);
+        self.oldest_ms.store(oldest_ms, Ordering::Relaxed);
+        self.newest_ms.store(newest_ms, Ordering::Relaxed);
+        if idle {
+            self.index
+                .write()
+                .remove(|series| series.state.lock().is_idle(idle_since_ms));
+        }
     }
 
     /// Waits until no batch is being inserted, so that whatever was logged before is in the series.

@@ -14,14 +14,18 @@
 //! The layout of the data directory and the guarantees are in `docs/storage.md`.
 
 mod block;
+mod blocks;
 mod boundary;
 mod bytes;
+mod checkpoint;
 mod compaction;
+mod companions;
 mod error;
 mod exemplars;
 mod head;
 mod metadata;
 mod options;
+mod ranges;
 mod record;
 mod samples;
 mod selected;

@@ -21,6 +21,8 @@ pub struct StoreOptions {
     pub start_timestamps: bool,
     /// Most series that one tenant may have in its head.
     pub max_series: usize,
+    /// Bytes of index tables and postings of blocks that are kept in memory.
+    pub block_cache_bytes: u64,
     /// Whether a thread of the store seals, checkpoints and compacts when it is time. Without it
     /// the caller calls [`crate::MetricStore::tick`].
     pub maintenance: bool,
@@ -39,6 +41,7 @@ impl StoreOptions {
             retention_bytes: None,
             start_timestamps: true,
             max_series: 1_500_000,
+            block_cache_bytes: 256 << 20,
             maintenance: true,
             vfs: Arc::new(DiskVfs),
         }

@@ -220,7 +220,7 @@ mod tests {
             if let Some(first) = payload.first_mut() {
                 *first = VERSION;
             }
-            let _ = DecodedRecord::decode(&payload);
+            drop(DecodedRecord::decode(&payload));
         }
     }
 }

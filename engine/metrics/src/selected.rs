@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use obsq_encoding::{Encoding, decode, encode_chunks};
-use obsq_model::{CounterResetHint, Labels, Sample, SampleColumns, SampleValue, TimeRange};
+use obsq_encoding::{EncodedChunk, decode, decode_samples, encode_chunks};
+use obsq_model::{
+    CounterResetHint, HistogramValue, Labels, Sample, SampleColumns, SampleValue, TimeRange,
+};
 use obsq_source::{Error, MemoryBudget, RawChunk, SeriesSet};
 
+use crate::block::{Block, BlockSeries, ChunkRef};
 use crate::boundary::damaged;
 use crate::head::HeadChunk;
 
@@ -30,25 +33,59 @@ impl Rank {
     }
 }
 
-/// Where the samples of a selected chunk are.
+/// Where the samples of a selected piece are.
 #[derive(Debug)]
 pub(crate) enum Source {
+    /// A chunk of the head.
     Head(HeadChunk),
+    /// Samples that are no chunk yet.
     Samples(Arc<[Sample]>),
+    /// All chunks of a series that a block has in the range asked for.
+    Block {
+        block: Arc<Block>,
+        series: Box<BlockSeries>,
+    },
 }
 
 impl Source {
-    fn encoded(&self) -> Result<Option<(Encoding, Arc<[u8]>)>, Error> {
+    /// Appends the samples in `range` to the columns.
+    fn read(&self, range: TimeRange, columns: &mut SampleColumns) -> Result<(), Error> {
         match self {
-            Self::Head(chunk) => Ok(Some((chunk.encoding, chunk.bytes()?))),
-            Self::Samples(_) => Ok(None),
+            Self::Head(chunk) => {
+                let bytes = chunk.bytes()?;
+                decode(chunk.encoding, &bytes, range, columns)
+                    .map_err(damaged("a chunk of the head"))
+            }
+            Self::Samples(samples) => {
+                let within = samples.iter().filter(|sample| range.contains(sample.ts_ms));
+                within.for_each(|sample| push(columns, sample.clone()));
+                Ok(())
+            }
+            Self::Block { block, series } => Ok(block.read(series, range, columns)?),
         }
     }
 
-    fn samples(&self) -> Result<Vec<Sample>, Error> {
+    /// Returns the samples in `range` as they were stored.
+    pub(crate) fn samples(&self, range: TimeRange) -> Result<Vec<Sample>, Error> {
+        let mut samples = match self {
+            Self::Samples(samples) => samples.to_vec(),
+            Self::Head(chunk) => chunk.decode()?,
+            Self::Block { block, series } => {
+                let mut samples = Vec::new();
+                block.read_exact(series, range, &mut samples)?;
+                samples
+            }
+        };
+        samples.retain(|sample| range.contains(sample.ts_ms));
+        Ok(samples)
+    }
+
+    /// Returns chunks that hold the samples in `range`, and perhaps others at its edges.
+    pub(crate) fn chunks(&self, range: TimeRange) -> Result<Vec<EncodedChunk>, Error> {
         match self {
-            Self::Samples(samples) => Ok(samples.to_vec()),
-            Self::Head(chunk) => chunk.decode(),
+            Self::Head(chunk) => Ok(vec![chunk.encoded()?]),
+            Self::Samples(samples) => Ok(encode_chunks(samples)),
+            Self::Block { block, series } => Ok(block.read_chunks(series, range)?),
         }
     }
 
@@ -56,11 +93,12 @@ impl Source {
         match self {
             Self::Head(chunk) => chunk.memory_bytes(),
             Self::Samples(samples) => size_of_val::<[Sample]>(samples),
+            Self::Block { series, .. } => series.chunks.len() * size_of::<ChunkRef>(),
         }
     }
 }
 
-/// A chunk of a selected series.
+/// A piece of a selected series: its samples do not overlap each other.
 #[derive(Debug)]
 pub(crate) struct SelectedChunk {
     pub(crate) min_ts_ms: i64,
@@ -177,15 +215,11 @@ impl SeriesSet for Selection {
     ) -> Result<(), Error> {
         columns.clear();
         self.for_groups(index, range, |group| {
-            if let [chunk] = group
-                && let Some((encoding, bytes)) = chunk.source.encoded()?
-            {
-                return decode(encoding, &bytes, range, columns).map_err(damaged("a chunk"));
+            if let [chunk] = group {
+                return chunk.source.read(range, columns);
             }
-            for sample in merge(group)? {
-                if range.contains(sample.ts_ms) {
-                    push(columns, sample);
-                }
+            for sample in merge(group, range)? {
+                push(columns, sample);
             }
             Ok(())
         })?;
@@ -200,12 +234,7 @@ impl SeriesSet for Selection {
         samples: &mut Vec<Sample>,
     ) -> Result<(), Error> {
         self.for_groups(index, range, |group| {
-            let merged = merge(group)?;
-            samples.extend(
-                merged
-                    .into_iter()
-                    .filter(|sample| range.contains(sample.ts_ms)),
-            );
+            samples.extend(merge(group, range)?);
             Ok(())
         })
     }
@@ -213,26 +242,13 @@ impl SeriesSet for Selection {
     fn chunks(&self, index: usize) -> Result<Vec<RawChunk>, Error> {
         let mut chunks = Vec::new();
         self.for_groups(index, self.range, |group| {
-            if let [chunk] = group
-                && let Some((encoding, bytes)) = chunk.source.encoded()?
-                && is_plain(encoding)
-            {
-                chunks.push(RawChunk {
-                    encoding: encoding.to_byte(),
-                    min_ts_ms: chunk.min_ts_ms,
-                    max_ts_ms: chunk.max_ts_ms,
-                    bytes: bytes.to_vec(),
-                });
-                return Ok(());
+            let encoded = match group {
+                [chunk] => chunk.source.chunks(self.range)?,
+                _ => encode_chunks(&merge(group, self.range)?),
+            };
+            for chunk in encoded {
+                push_plain(&mut chunks, chunk)?;
             }
-            let mut samples = merge(group)?;
-            samples.iter_mut().for_each(|sample| sample.start_ts_ms = 0);
-            chunks.extend(encode_chunks(&samples).into_iter().map(|chunk| RawChunk {
-                encoding: chunk.encoding.to_byte(),
-                min_ts_ms: chunk.min_ts_ms,
-                max_ts_ms: chunk.max_ts_ms,
-                bytes: chunk.bytes,
-            }));
             Ok(())
         })?;
         Ok(chunks)
@@ -243,26 +259,59 @@ impl SeriesSet for Selection {
     }
 }
 
-fn is_plain(encoding: Encoding) -> bool {
-    matches!(
-        encoding,
-        Encoding::Xor | Encoding::Histogram | Encoding::FloatHistogram
-    )
+/// Appends a chunk, encoded anew without start timestamps if it has any.
+fn push_plain(chunks: &mut Vec<RawChunk>, chunk: EncodedChunk) -> Result<(), Error> {
+    if !chunk.encoding.has_start_timestamps() {
+        chunks.push(raw(chunk));
+        return Ok(());
+    }
+    let decoded = decode_samples(chunk.encoding, &chunk.bytes);
+    let mut samples = decoded.map_err(damaged("a chunk"))?;
+    for sample in &mut samples {
+        sample.start_ts_ms = 0;
+    }
+    chunks.extend(encode_chunks(&samples).into_iter().map(raw));
+    Ok(())
 }
 
-/// Returns the samples of chunks in order of time, of each time the one with the lowest rank.
-fn merge(group: &[&SelectedChunk]) -> Result<Vec<Sample>, Error> {
+fn raw(chunk: EncodedChunk) -> RawChunk {
+    RawChunk {
+        encoding: chunk.encoding.to_byte(),
+        min_ts_ms: chunk.min_ts_ms,
+        max_ts_ms: chunk.max_ts_ms,
+        bytes: chunk.bytes,
+    }
+}
+
+/// Returns the samples in `range` in order of time, of each time the one with the lowest rank.
+pub(crate) fn merge(group: &[&SelectedChunk], range: TimeRange) -> Result<Vec<Sample>, Error> {
     if let [chunk] = group {
-        return chunk.source.samples();
+        return chunk.source.samples(range);
     }
     let mut ranked: Vec<(Rank, Sample)> = Vec::new();
     for chunk in group {
-        let samples = chunk.source.samples()?;
+        let samples = chunk.source.samples(range)?;
         ranked.extend(samples.into_iter().map(|sample| (chunk.rank, sample)));
     }
     ranked.sort_by_key(|(rank, sample)| (sample.ts_ms, *rank));
     ranked.dedup_by_key(|(_rank, sample)| sample.ts_ms);
-    Ok(ranked.into_iter().map(|(_rank, sample)| sample).collect())
+    let samples = ranked.into_iter().map(|(_rank, sample)| sample);
+    Ok(samples.map(forget_resets).collect())
+}
+
+/// Clears what a histogram's chunk said about resets: what lay before it there may not be what lies
+/// before it after a merge.
+fn forget_resets(mut sample: Sample) -> Sample {
+    if let SampleValue::Histogram(histogram) = &mut sample.value {
+        let hint = match Arc::make_mut(histogram) {
+            HistogramValue::Int(histogram) => &mut histogram.counter_reset_hint,
+            HistogramValue::Float(histogram) => &mut histogram.counter_reset_hint,
+        };
+        if *hint != CounterResetHint::Gauge {
+            *hint = CounterResetHint::Unknown;
+        }
+    }
+    sample
 }
 
 /// Appends a sample to the columns.
@@ -275,18 +324,13 @@ fn push(columns: &mut SampleColumns, sample: Sample) {
             columns.floats.push(value);
         }
         SampleValue::Histogram(histogram) => {
-            let mut histogram = histogram.to_float();
-            if histogram.counter_reset_hint != CounterResetHint::Gauge {
-                // What lay before it in its chunk may not be what lies before it here.
-                histogram.counter_reset_hint = CounterResetHint::Unknown;
-            }
             push_start(
                 &mut columns.histogram_start_ts,
                 columns.histograms.len(),
                 start,
             );
             columns.histogram_ts.push(sample.ts_ms);
-            columns.histograms.push(Arc::new(histogram));
+            columns.histograms.push(Arc::new(histogram.to_float()));
         }
     }
 }

@@ -40,12 +40,14 @@ pub struct StoreStats {
     pub head_chunks: u64,
     /// Bytes of files of all heads.
     pub head_file_bytes: u64,
-    /// Late samples that wait for their seal.
-    pub late_samples: u64,
+    /// Bytes of late samples that wait for their seal, roughly.
+    pub late_bytes: u64,
     /// Blocks of all tenants.
     pub blocks: u64,
     /// Bytes of those blocks.
     pub block_bytes: u64,
+    /// Blocks that could not be opened.
+    pub broken_blocks: u64,
 }
 
 /// Refused samples and exemplars by reason.

@@ -1,20 +1,27 @@
 //! The store as the rest of the program sees it.
 
 mod append;
-mod replay;
+mod maintain;
+mod recover;
 mod source;
 mod status;
+mod tenants;
+mod thread;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use obsq_model::Tenant;
 use obsq_source::Error;
 use obsq_wal::{DirectoryLock, Wal, WalOptions};
-use parking_lot::RwLock;
-use rustc_hash::FxHashMap;
+use parking_lot::{Mutex, RwLock};
 
+use self::maintain::Maintenance;
+use self::recover::recover;
+use self::tenants::Tenants;
+use self::thread::MaintenanceThread;
+use crate::block::BlockCache;
 use crate::boundary::{from_wal, io, unavailable};
 use crate::options::StoreOptions;
 use crate::stats::{Counters, StoreStats};
@@ -28,6 +35,7 @@ use crate::tenant::TenantStore;
 #[derive(Debug)]
 pub struct MetricStore {
     shared: Arc<Shared>,
+    threads: [MaintenanceThread; 2],
 }
 
 /// What the store's callers and its own thread share.
@@ -36,46 +44,15 @@ pub(crate) struct Shared {
     pub(crate) options: StoreOptions,
     pub(crate) counters: Counters,
     pub(crate) tenants: RwLock<Tenants>,
+    cache: Arc<BlockCache>,
     wal: Wal,
     ready: AtomicBool,
-    replayed_records: AtomicU64,
-    missing_records: AtomicU64,
+    replayed_records: u64,
+    missing_records: u64,
+    maintenance: Mutex<Maintenance>,
+    /// Held by the one compaction at a time.
+    compacting: Mutex<()>,
     _lock: DirectoryLock,
-}
-
-/// Tenants by name and by number.
-#[derive(Debug, Default)]
-pub(crate) struct Tenants {
-    by_name: FxHashMap<Tenant, Arc<TenantStore>>,
-    by_number: FxHashMap<u32, Arc<TenantStore>>,
-    next_number: u32,
-}
-
-impl Tenants {
-    /// Returns the tenant of that name, new if need be.
-    pub(crate) fn get_or_create(
-        &mut self,
-        options: &StoreOptions,
-        name: &Tenant,
-        number: Option<u32>,
-    ) -> Arc<TenantStore> {
-        if let Some(known) = self.by_name.get(name) {
-            return Arc::clone(known);
-        }
-        let number = number.unwrap_or(self.next_number);
-        self.next_number = self.next_number.max(number.saturating_add(1));
-        let tenant = Arc::new(TenantStore::new(options, name.clone(), number));
-        self.by_name.insert(name.clone(), Arc::clone(&tenant));
-        self.by_number.insert(number, Arc::clone(&tenant));
-        tenant
-    }
-
-    /// Returns all tenants in order of their numbers.
-    pub(crate) fn all(&self) -> Vec<Arc<TenantStore>> {
-        let mut all: Vec<_> = self.by_number.values().cloned().collect();
-        all.sort_by_key(|tenant| tenant.number);
-        all
-    }
 }
 
 /// Returns where the log of metrics lies.
@@ -98,24 +75,27 @@ impl MetricStore {
             Arc::clone(&options.clock),
             wal_directory(&options),
         );
-        let mut tenants = Tenants {
-            next_number: 1,
-            ..Tenants::default()
-        };
-        let replayed = replay::replay(&wal_options, &options, &mut tenants, 0)?;
-        let (records, missing) = (replayed.records, replayed.damage.missing_records());
-        let wal = Wal::open(wal_options, replayed).map_err(from_wal)?;
+        let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+        let recovered = recover(&wal_options, &options, &cache)?;
+        let wal = Wal::open(wal_options, recovered.replayed).map_err(from_wal)?;
         let shared = Arc::new(Shared {
-            options,
             counters: Counters::default(),
-            tenants: RwLock::new(tenants),
+            tenants: RwLock::new(recovered.tenants),
+            cache,
             wal,
             ready: AtomicBool::new(true),
-            replayed_records: AtomicU64::new(records),
-            missing_records: AtomicU64::new(missing),
+            replayed_records: recovered.records,
+            missing_records: recovered.missing,
+            maintenance: Mutex::new(Maintenance::begin(&options)),
+            compacting: Mutex::default(),
+            options,
             _lock: lock,
         });
-        Ok(Self { shared })
+        let threads = [
+            MaintenanceThread::start(&shared, "metrics-store", Shared::maintain)?,
+            MaintenanceThread::start(&shared, "metrics-compact", Shared::compact)?,
+        ];
+        Ok(Self { shared, threads })
     }
 
     /// Says whether writes are taken.
@@ -123,19 +103,29 @@ impl MetricStore {
         self.shared.ready.load(Ordering::Acquire)
     }
 
-    /// Seals everything that the heads of all tenants hold into blocks, now.
+    /// Seals everything that the heads of all tenants hold into blocks, now, and writes a
+    /// checkpoint.
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.check_ready()
+        self.shared.check_ready()?;
+        self.shared.flush()
     }
 
     /// Does what is due by the clock: seals, checkpoints, compactions, retention.
     pub fn tick(&self) -> Result<(), Error> {
-        self.shared.check_ready()
+        self.shared.check_ready()?;
+        self.shared.maintain()?;
+        self.shared.compact()
     }
 
-    /// Ends the log and stops. Writes are refused from now on.
+    /// Writes a checkpoint, ends the log and stops. Writes are refused from now on.
     pub fn close(&self) {
         self.shared.ready.store(false, Ordering::Release);
+        for thread in &self.threads {
+            thread.stop();
+        }
+        if let Err(error) = self.shared.checkpoint() {
+            tracing::warn!(%error, "no last checkpoint, the next start replays the log");
+        }
         self.shared.wal.close();
     }
 
@@ -146,10 +136,16 @@ impl MetricStore {
 
     /// Returns the tenants known, sorted.
     pub fn tenants(&self) -> Vec<Tenant> {
-        let tenants = self.shared.tenants.read();
-        let mut names: Vec<Tenant> = tenants.by_name.keys().cloned().collect();
-        names.sort();
-        names
+        let mut names: Vec<_> = self.shared.tenants.read().all();
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        names.iter().map(|tenant| tenant.name.clone()).collect()
+    }
+}
+
+impl Drop for MetricStore {
+    fn drop(&mut self) {
+        // Compactions give up when they see this.
+        self.shared.ready.store(false, Ordering::Release);
     }
 }
 
@@ -165,7 +161,7 @@ impl Shared {
     }
 
     fn tenant(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
-        self.tenants.read().by_name.get(name).cloned()
+        self.tenants.read().get(name)
     }
 }
 

@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use obsq_model::Tenant;
-use obsq_source::SeriesBatch;
+use obsq_source::{Error, SeriesBatch};
+use obsq_wal::remove_unfinished;
 use parking_lot::Mutex;
 
+use crate::block::BlockCache;
+use crate::blocks::Blocks;
+use crate::boundary::from_wal;
+use crate::companions::{read_companions, write_exemplars, write_metadata};
 use crate::exemplars::ExemplarStore;
 use crate::head::{CheckedBatch, ChunkFiles, Head};
 use crate::metadata::MetadataStore;
@@ -19,22 +25,74 @@ pub(crate) struct TenantStore {
     /// The tenant's number in the log.
     pub(crate) number: u32,
     pub(crate) head: Head,
+    pub(crate) blocks: Blocks,
     pub(crate) exemplars: Mutex<ExemplarStore>,
     pub(crate) metadata: Mutex<MetadataStore>,
+    directory: PathBuf,
+    /// Versions of exemplars and metadata that are in the companions.
+    saved: Mutex<(u64, u64)>,
+    /// Until when compaction leaves the blocks alone, after a failure.
+    compaction_rests_until_ms: AtomicI64,
 }
 
 impl TenantStore {
-    /// Returns an empty tenant. Nothing is created on disk before there is something to write.
-    pub(crate) fn new(options: &StoreOptions, name: Tenant, number: u32) -> Self {
+    /// Returns the tenant with the blocks and companions that are on disk. Nothing is created there
+    /// before there is something to write.
+    pub(crate) fn open(
+        options: &StoreOptions,
+        cache: &Arc<BlockCache>,
+        name: Tenant,
+        number: u32,
+    ) -> Result<Self, Error> {
         let directory = tenant_directory(options, &name);
-        let files = ChunkFiles::new(Arc::clone(&options.vfs), directory.join("head"));
-        Self {
+        let vfs = &options.vfs;
+        let files = ChunkFiles::new(Arc::clone(vfs), directory.join("head"));
+        let blocks = Blocks::new(Arc::clone(vfs), directory.join("blocks"), Arc::clone(cache));
+        blocks.open_all()?;
+        remove_unfinished(vfs.as_ref(), &directory).map_err(from_wal)?;
+        let (mut exemplars, mut metadata) = (ExemplarStore::default(), MetadataStore::default());
+        read_companions(vfs.as_ref(), &directory, &mut exemplars, &mut metadata)?;
+        Ok(Self {
             name,
             number,
             head: Head::new(files),
-            exemplars: Mutex::default(),
-            metadata: Mutex::default(),
+            blocks,
+            saved: Mutex::new((exemplars.version, metadata.version)),
+            exemplars: Mutex::new(exemplars),
+            metadata: Mutex::new(metadata),
+            directory,
+            compaction_rests_until_ms: AtomicI64::new(i64::MIN),
+        })
+    }
+
+    /// Returns the time before which compaction leaves the blocks alone.
+    pub(crate) fn compaction_rests_until_ms(&self) -> i64 {
+        self.compaction_rests_until_ms.load(Ordering::Relaxed)
+    }
+
+    /// Lets compaction leave the blocks alone until `until_ms`.
+    pub(crate) fn rest_compaction(&self, until_ms: i64) {
+        let rests_until_ms = &self.compaction_rests_until_ms;
+        rests_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Writes the companions whose content has changed.
+    pub(crate) fn save_companions(&self) -> Result<(), Error> {
+        let mut saved = self.saved.lock();
+        let vfs = self.blocks.vfs().as_ref();
+        {
+            let exemplars = self.exemplars.lock();
+            if exemplars.version != saved.0 {
+                write_exemplars(vfs, &self.directory, &exemplars)?;
+                saved.0 = exemplars.version;
+            }
         }
+        let metadata = self.metadata.lock();
+        if metadata.version != saved.1 {
+            write_metadata(vfs, &self.directory, &metadata)?;
+            saved.1 = metadata.version;
+        }
+        Ok(())
     }
 
     /// Takes exemplars and metadata of a batch that is in the log.

@@ -122,6 +122,10 @@ impl Queue {
         self.state.lock().epoch
     }
 
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.state.lock().next_seq - 1
+    }
+
     pub(crate) fn queued_bytes(&self) -> usize {
         self.state.lock().queued_bytes
     }

@@ -185,6 +185,11 @@ impl Wal {
         self.queue.push(record, epoch, done).map_err(Box::new)
     }
 
+    /// Returns the number of the last record submitted, or the one the log started after.
+    pub fn last_seq(&self) -> u64 {
+        self.queue.last_seq()
+    }
+
     /// Begins a new segment and epoch and returns the number of the last record before them, the
     /// one to hand to [`Wal::truncate`] once a checkpoint holds everything up to it.
     pub fn cut(&self) -> u64 {

@@ -1,12 +1,12 @@
 //! Taking batches into the head.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use obsq_model::{Exemplar, Labels, MetricMetadata, Sample};
 use obsq_source::{RejectReason, Rejection, SeriesBatch};
 use obsq_wal::{Done, Record, Wal};
 
+use super::late::sample_bytes;
 use super::series::{Fate, Series};
 use super::{Head, SeriesState};
 use crate::record::{DEFINITIONS_PER_EPOCH, RecordWriter};
@@ -129,18 +129,22 @@ impl Head {
         seq: u64,
         outcome: &mut Outcome,
     ) {
-        let sealed_until_ms = self.sealed_until_ms();
-        let mut late = 0;
+        let horizon = self.horizon();
+        let (mut late, mut oldest_ms, mut newest_ms) = (0, i64::MAX, i64::MIN);
         let mut state = series.state.lock();
         state.last_seq = seq;
         for sample in samples {
-            match state.insert(sample, sealed_until_ms, &self.files) {
+            match state.insert(sample, horizon, &self.files) {
                 Fate::Duplicate => {
                     outcome.reject(&series.labels, sample.ts_ms, RejectReason::DuplicateSample);
                     continue;
                 }
-                Fate::Late => late += 1,
-                Fate::InOrder | Fate::Repeat => {}
+                Fate::Late => late += sample_bytes(sample),
+                Fate::InOrder => {
+                    oldest_ms = oldest_ms.min(sample.ts_ms);
+                    newest_ms = newest_ms.max(sample.ts_ms);
+                }
+                Fate::Repeat => {}
             }
             match &sample.value {
                 obsq_model::SampleValue::Float(_) => outcome.samples += 1,
@@ -148,8 +152,9 @@ impl Head {
             }
         }
         drop(state);
+        self.note_times(oldest_ms, newest_ms);
         if late > 0 {
-            self.late_samples.fetch_add(late, Ordering::Relaxed);
+            self.late.add(late);
         }
     }
 }

@@ -56,9 +56,21 @@ impl HeadChunk {
         decode_samples(self.encoding, &bytes).map_err(damaged("a chunk of the head"))
     }
 
+    /// Returns the chunk with its data.
+    pub(crate) fn encoded(&self) -> Result<EncodedChunk, Error> {
+        Ok(EncodedChunk {
+            encoding: self.encoding,
+            min_ts_ms: self.min_ts_ms,
+            max_ts_ms: self.max_ts_ms,
+            samples: self.samples,
+            bytes: self.bytes()?.to_vec(),
+        })
+    }
+
     pub(crate) fn covers(&self, ts_ms: i64) -> bool {
         self.min_ts_ms <= ts_ms && ts_ms <= self.max_ts_ms
     }
+
     /// Returns the memory that the chunk's data takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         match &self.place {

@@ -7,6 +7,7 @@
 //! Integers are little-endian. References (file number, offset, length) live in memory and in
 //! checkpoints; a file is never searched.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ use crate::boundary::{from_wal, io};
 const FRAME_BYTES: usize = 8;
 /// Bytes that wait in memory before they are written together.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// The length of a file of an earlier run: whatever is asked for is on disk, if anywhere.
+const EXISTING: u64 = u64::MAX;
 
 /// A file of full chunks. The last ones may still wait in memory; reads see them all the same.
 #[derive(Debug)]
@@ -46,9 +50,17 @@ pub(crate) fn head_file_path(directory: &Path, number: u64) -> PathBuf {
 }
 
 impl HeadFile {
-    /// Returns file `number` of `directory`, of which the first `len` bytes are there already; a
-    /// new file appears with the first bytes written to it.
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, directory: &Path, number: u64, len: u64) -> Self {
+    /// Returns a new file, which appears with the first bytes written to it.
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, directory: &Path, number: u64) -> Self {
+        Self::with(vfs, directory, number, 0)
+    }
+
+    /// Returns a file of an earlier run. Nothing may be appended to it.
+    pub(crate) fn existing(vfs: Arc<dyn Vfs>, directory: &Path, number: u64) -> Self {
+        Self::with(vfs, directory, number, EXISTING)
+    }
+
+    fn with(vfs: Arc<dyn Vfs>, directory: &Path, number: u64, len: u64) -> Self {
         Self {
             number,
             path: head_file_path(directory, number),
@@ -87,7 +99,15 @@ impl HeadFile {
     /// Returns the bytes appended so far, those that wait in memory included.
     pub(crate) fn len(&self) -> u64 {
         let state = self.state.lock();
+        if state.written == EXISTING {
+            return 0;
+        }
         state.written + state.waiting.len() as u64
+    }
+
+    /// Says whether what the disk holds is unknown for good.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.state.lock().doubtful
     }
 
     /// Returns the bytes that wait in memory.
@@ -154,11 +174,11 @@ impl HeadFile {
 
     /// Removes the file. Those who have chunks in it can still read them while it is open.
     pub(crate) fn remove(&self) -> Result<(), Error> {
-        let mut state = self.state.lock();
-        self.open(&mut state).map(drop).or_else(|error| {
-            let missing = !self.path.try_exists().unwrap_or(true);
-            if missing { Ok(()) } else { Err(error) }
-        })?;
+        // Kept open for those who read it.
+        let opened = self.open(&mut self.state.lock());
+        if let Err(error @ Error::Unavailable { .. }) = opened {
+            return Err(error);
+        }
         self.vfs
             .remove_file(&self.path)
             .map_err(io("remove", &self.path))
@@ -168,8 +188,14 @@ impl HeadFile {
         if let Some(file) = &state.file {
             return Ok(Arc::clone(file));
         }
-        let file: Arc<dyn VfsFile> =
-            Arc::from(self.vfs.open(&self.path).map_err(io("open", &self.path))?);
+        let opened = self.vfs.open(&self.path).map_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                self.corrupt()
+            } else {
+                io("open", &self.path)(error)
+            }
+        });
+        let file: Arc<dyn VfsFile> = Arc::from(opened?);
         state.file = Some(Arc::clone(&file));
         Ok(file)
     }
@@ -214,7 +240,7 @@ mod tests {
     #[test]
     fn chunks_are_read_whether_they_wait_or_are_written_and_damage_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
-        let file = HeadFile::new(Arc::new(DiskVfs), directory.path(), 1, 0);
+        let file = HeadFile::new(Arc::new(DiskVfs), directory.path(), 1);
         let first = file.append(b"first");
         let second = file.append(&[7; 100]);
         assert_eq!(&*file.read(first, 5).unwrap(), b"first");
@@ -228,7 +254,7 @@ mod tests {
         assert!(file.read(first, 5).is_err());
         assert!(file.read(second, 99).is_err());
         assert!(file.read(second, 100).is_ok());
-        let again = HeadFile::new(Arc::new(DiskVfs), directory.path(), 1, file.len());
+        let again = HeadFile::existing(Arc::new(DiskVfs), directory.path(), 1);
         assert!(again.read(second, 100).is_ok());
         again.remove().unwrap();
         assert!(again.read(second, 100).is_ok(), "still open");

@@ -1,6 +1,6 @@
 //! The files of one tenant's head.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use obsq_encoding::EncodedChunk;
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::chunk::{HeadChunk, Place};
 use super::file::HeadFile;
 use super::series::ChunkSink;
+use crate::boundary::io;
 
 /// A file that has this many bytes gets no more chunks.
 const FILE_BYTES: u64 = 64 << 20;
@@ -44,34 +45,71 @@ impl ChunkFiles {
         }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Returns file `number` as an earlier run left it, with `len` bytes that can be trusted.
-    pub(crate) fn restore(&self, number: u64, len: u64) -> Arc<HeadFile> {
+    /// Returns file `number` as an earlier run left it.
+    pub(crate) fn restore(&self, number: u64) -> Arc<HeadFile> {
         let mut state = self.state.lock();
         if let Some(known) = state.files.iter().find(|file| file.number() == number) {
             return Arc::clone(known);
         }
         let vfs = Arc::clone(&self.vfs);
-        let file = Arc::new(HeadFile::new(vfs, &self.directory, number, len));
+        let file = Arc::new(HeadFile::existing(vfs, &self.directory, number));
         state.files.push(Arc::clone(&file));
         state.next_number = state.next_number.max(number + 1);
         file
     }
 
-    /// Makes sure that new files get numbers above `number`.
-    pub(crate) fn pass(&self, number: u64) {
-        let mut state = self.state.lock();
-        state.next_number = state.next_number.max(number + 1);
+    /// Takes note of the files that are in the directory: new ones get larger numbers. Removes
+    /// those that nothing refers to, when `clean` says that all references are known.
+    pub(crate) fn adopt(&self, clean: bool) -> Result<(), Error> {
+        let names = self
+            .vfs
+            .list(&self.directory)
+            .map_err(io("list", &self.directory))?;
+        let numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        for number in numbers {
+            self.restore(number);
+        }
+        if clean {
+            let unused = self.unused();
+            self.remove_unused(&unused)?;
+        }
+        Ok(())
     }
 
-    /// Ends the current file and returns all files.
-    pub(crate) fn rotate(&self) -> Vec<Arc<HeadFile>> {
-        let mut state = self.state.lock();
-        state.current = None;
-        state.files.clone()
+    /// Syncs all files as far as they go. One that fails is doubtful from then on.
+    pub(crate) fn sync_all(&self) {
+        for file in self.all() {
+            if let Err(error) = file.sync() {
+                tracing::error!(file = file.number(), %error, "cannot sync chunks of the head");
+            }
+        }
+    }
+
+    /// Syncs all files but the doubtful ones.
+    pub(crate) fn sync_referred(&self) -> Result<(), Error> {
+        for file in self.all() {
+            if !file.is_doubtful() {
+                file.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Vec<Arc<HeadFile>> {
+        self.state.lock().files.clone()
+    }
+
+    /// Ends the current file, so that it can go once its chunks are sealed, and closes those that
+    /// are not written.
+    pub(crate) fn rotate(&self) {
+        let files = {
+            let mut state = self.state.lock();
+            state.current = None;
+            state.files.clone()
+        };
+        for file in files {
+            file.rest();
+        }
     }
 
     /// Returns the bytes of chunks that wait for the disk.
@@ -119,7 +157,7 @@ impl ChunkSink for ChunkFiles {
             Some(file) if file.len() < FILE_BYTES => Arc::clone(file),
             _ => {
                 let vfs = Arc::clone(&self.vfs);
-                let file = HeadFile::new(vfs, &self.directory, state.next_number, 0);
+                let file = HeadFile::new(vfs, &self.directory, state.next_number);
                 let file = Arc::new(file);
                 state.next_number += 1;
                 state.files.push(Arc::clone(&file));

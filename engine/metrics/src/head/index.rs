@@ -40,7 +40,7 @@ impl SeriesIndex {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_id.len()
+        self.all.len()
     }
 
     /// Returns every series in order of ids.
@@ -94,6 +94,17 @@ impl SeriesIndex {
             }
         }
         series
+    }
+
+    /// Lets `id` stand for a series of another number, until [`SeriesIndex::forget_aliases`].
+    pub(crate) fn alias(&mut self, id: u32, series: &Arc<Series>) {
+        self.reserve_ids(id.saturating_add(1));
+        self.by_id.insert(id, Arc::clone(series));
+    }
+
+    /// Forgets all numbers that stand for a series of another number.
+    pub(crate) fn forget_aliases(&mut self) {
+        self.by_id.retain(|id, series| *id == series.id);
     }
 
     /// Removes the series for which `is_gone` holds and returns how many there were.

@@ -1,7 +1,7 @@
 //! Samples that came late: older than the newest of their series, or of a sealed window.
 
 use obsq_encoding::encode_chunks;
-use obsq_model::{Sample, TimeRange};
+use obsq_model::{Sample, SampleValue, TimeRange};
 
 use super::chunk::HeadChunk;
 use super::series::{ChunkSink, find, same_or_stale};
@@ -21,6 +21,8 @@ pub(crate) struct Late {
     pub(crate) buffer: Vec<Sample>,
     /// In the order of their making.
     pub(crate) chunks: Vec<HeadChunk>,
+    /// Chunks that are being sealed; they came before all others.
+    pub(crate) sealing: Vec<HeadChunk>,
 }
 
 /// What became of a late sample.
@@ -35,7 +37,7 @@ impl Late {
     pub(crate) fn insert(
         &mut self,
         sample: &Sample,
-        sealed_until_ms: i64,
+        published_until_ms: i64,
         sink: &dyn ChunkSink,
     ) -> LateFate {
         let known = self
@@ -52,13 +54,44 @@ impl Late {
             .partition_point(|known| known.ts_ms < sample.ts_ms);
         self.buffer.insert(at, sample.clone());
         if self.buffer.len() >= BUFFERED_SAMPLES {
-            self.cut(sealed_until_ms, sink);
+            self.cut(published_until_ms, sink);
         }
         LateFate::Stored
     }
 
+    /// Returns all chunks, those whose samples came first in front.
+    pub(crate) fn all_chunks(&self) -> impl DoubleEndedIterator<Item = &HeadChunk> {
+        self.sealing.iter().chain(&self.chunks)
+    }
+
+    /// Sets the chunks apart for which `is_due` holds. They stay visible until
+    /// [`Late::forget_sealed`] or, when the seal has failed, [`Late::restore`].
+    pub(crate) fn begin_seal(&mut self, is_due: impl Fn(&HeadChunk) -> bool) {
+        debug_assert!(self.sealing.is_empty(), "two seals at once");
+        for chunk in std::mem::take(&mut self.chunks) {
+            let part = if is_due(&chunk) {
+                &mut self.sealing
+            } else {
+                &mut self.chunks
+            };
+            part.push(chunk);
+        }
+    }
+
+    /// Drops the chunks that were set apart: they are in a block now.
+    pub(crate) fn forget_sealed(&mut self) {
+        self.sealing = Vec::new();
+    }
+
+    /// Takes the chunks that were set apart back.
+    pub(crate) fn restore(&mut self) {
+        let mut chunks = std::mem::take(&mut self.sealing);
+        chunks.append(&mut self.chunks);
+        self.chunks = chunks;
+    }
+
     fn in_chunks(&self, ts_ms: i64) -> Option<Sample> {
-        let covering = self.chunks.iter().filter(|chunk| chunk.covers(ts_ms));
+        let covering = self.all_chunks().filter(|chunk| chunk.covers(ts_ms));
         covering
             .rev()
             .take(SEARCHED_CHUNKS)
@@ -67,9 +100,9 @@ impl Late {
 
     /// Turns the buffer into chunks. Those of windows that are not sealed yet stay within their
     /// window, so that a seal takes whole chunks.
-    pub(crate) fn cut(&mut self, sealed_until_ms: i64, sink: &dyn ChunkSink) {
+    pub(crate) fn cut(&mut self, published_until_ms: i64, sink: &dyn ChunkSink) {
         let group =
-            |sample: &Sample| (sample.ts_ms >= sealed_until_ms).then(|| window_of(sample.ts_ms));
+            |sample: &Sample| (sample.ts_ms >= published_until_ms).then(|| window_of(sample.ts_ms));
         let buffer = std::mem::take(&mut self.buffer);
         for run in buffer.chunk_by(|a, b| group(a) == group(b)) {
             let chunks = encode_chunks(run);
@@ -92,13 +125,27 @@ impl Late {
         let buffer = self.buffer.first().zip(self.buffer.last());
         let buffer = buffer.map(|(first, last)| (first.ts_ms, last.ts_ms));
         let chunks = self
-            .chunks
-            .iter()
+            .all_chunks()
             .map(|chunk| (chunk.min_ts_ms, chunk.max_ts_ms));
         chunks.chain(buffer)
     }
 
+    /// Returns the bytes of the samples, roughly.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let buffer: u64 = self.buffer.iter().map(sample_bytes).sum();
+        let chunks = self.all_chunks().map(|chunk| u64::from(chunk.samples) * 16);
+        buffer + chunks.sum::<u64>()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.chunks.is_empty()
+        self.buffer.is_empty() && self.chunks.is_empty() && self.sealing.is_empty()
+    }
+}
+
+/// Returns the bytes of a sample, roughly.
+pub(crate) fn sample_bytes(sample: &Sample) -> u64 {
+    match &sample.value {
+        SampleValue::Float(_) => 16,
+        SampleValue::Histogram(_) => 256,
     }
 }

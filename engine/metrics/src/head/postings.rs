@@ -78,7 +78,9 @@ mod tests {
             prop_assert_eq!(subtract(&left, &right), sorted(&a - &b));
             prop_assert_eq!(union([&left, &right].into_iter()), sorted(&a | &b));
             let mut grown = left.clone();
-            right.iter().for_each(|id| add(&mut grown, *id));
+            for id in &right {
+                add(&mut grown, *id);
+            }
             prop_assert_eq!(grown, sorted(&a | &b));
         }
     }

@@ -55,7 +55,7 @@ fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedC
         add(Rank::IN_ORDER, &HeadChunk::in_memory(open));
     }
     let Some(late) = &state.late else { return };
-    for (index, chunk) in late.chunks.iter().enumerate() {
+    for (index, chunk) in late.all_chunks().enumerate() {
         add(Rank::late(index), chunk);
     }
     let start = late

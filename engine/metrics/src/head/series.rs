@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::chunk::HeadChunk;
 use super::late::{Late, LateFate};
-use super::window_of;
+use super::{Horizon, window_of};
 
 /// A series: its identity, and what the head holds of it.
 #[derive(Debug)]
@@ -59,6 +59,18 @@ impl Kind {
         }
     }
 
+    /// Returns the kind that `byte` stands for in a checkpoint.
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Float, Self::IntHistogram, Self::FloatHistogram]
+            .into_iter()
+            .find(|kind| kind.to_byte() == byte)
+    }
+
+    /// Returns the byte that stands for the kind in a checkpoint.
+    pub(crate) fn to_byte(self) -> u8 {
+        self as u8
+    }
+
     /// Returns what a float staleness marker becomes behind a sample of this kind.
     fn stale(self) -> SampleValue {
         let sum = stale_nan();
@@ -97,30 +109,40 @@ pub(crate) trait ChunkSink {
 }
 
 impl SeriesState {
-    /// Inserts a sample. Samples before `sealed_until_ms` are late, whatever the series holds.
+    /// Inserts a sample. Samples before the horizon are late, whatever the series holds.
     pub(crate) fn insert(
         &mut self,
         sample: &Sample,
-        sealed_until_ms: i64,
+        horizon: Horizon,
         sink: &dyn ChunkSink,
     ) -> Fate {
         let newest = self.newest_ms.is_none_or(|newest| sample.ts_ms > newest);
-        if newest && sample.ts_ms >= sealed_until_ms {
+        if newest && sample.ts_ms >= horizon.late_before_ms {
             self.push(sample, sink);
             return Fate::InOrder;
         }
         match self.known_value(sample) {
             Some(true) => Fate::Repeat,
             Some(false) => Fate::Duplicate,
-            None => match self
-                .late
-                .get_or_insert_default()
-                .insert(sample, sealed_until_ms, sink)
-            {
+            None => match self.late.get_or_insert_default().insert(
+                sample,
+                horizon.published_until_ms,
+                sink,
+            ) {
                 LateFate::Stored => Fate::Late,
                 LateFate::Repeat => Fate::Repeat,
                 LateFate::Duplicate => Fate::Duplicate,
             },
+        }
+    }
+
+    /// Notes a sample that is in a block already, so that what follows is seen as it was then.
+    pub(crate) fn pass(&mut self, sample: &Sample) {
+        if self.newest_ms.is_none_or(|newest| sample.ts_ms > newest) {
+            self.newest_ms = Some(sample.ts_ms);
+            if !sample.is_stale() {
+                self.newest_kind = Kind::of(&sample.value);
+            }
         }
     }
 
@@ -196,7 +218,7 @@ impl SeriesState {
     pub(crate) fn chunk_count(&self) -> usize {
         let late = self.late.as_ref();
         let late = late.map_or(0, |late| {
-            late.chunks.len() + usize::from(!late.buffer.is_empty())
+            late.all_chunks().count() + usize::from(!late.buffer.is_empty())
         });
         self.full.len() + usize::from(!self.open.is_empty()) + late
     }
@@ -212,6 +234,40 @@ impl SeriesState {
         full.chain(open)
             .chain(late)
             .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Returns the times of the oldest and the newest sample in order that the head holds.
+    pub(crate) fn in_order_range(&self) -> Option<(i64, i64)> {
+        let first = self.full.first().map(|chunk| chunk.min_ts_ms);
+        let last = self.full.last().map(|chunk| chunk.max_ts_ms);
+        first
+            .or(self.open.min_ts_ms())
+            .zip(self.open.max_ts_ms().or(last))
+    }
+
+    /// Says whether the series holds nothing and was not written to in order since `since_ms`.
+    pub(crate) fn is_idle(&self, since_ms: i64) -> bool {
+        self.is_empty() && self.newest_ms.is_none_or(|newest| newest < since_ms)
+    }
+
+    /// Drops what lies wholly in `range`, because a block holds it.
+    pub(crate) fn forget(&mut self, range: TimeRange) {
+        let holds = |min, max| range.contains(min) && range.contains(max);
+        if let Some((min, max)) = self.open.min_ts_ms().zip(self.open.max_ts_ms())
+            && holds(min, max)
+        {
+            self.open = ChunkBuilder::default();
+        }
+        self.full
+            .retain(|chunk| !holds(chunk.min_ts_ms, chunk.max_ts_ms));
+        if let Some(late) = &mut self.late {
+            late.chunks
+                .retain(|chunk| !holds(chunk.min_ts_ms, chunk.max_ts_ms));
+            late.buffer.retain(|sample| !range.contains(sample.ts_ms));
+        }
+        if self.late.as_ref().is_some_and(|late| late.is_empty()) {
+            self.late = None;
+        }
     }
 
     /// Says whether the head holds no sample of the series.

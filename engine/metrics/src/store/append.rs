@@ -6,7 +6,7 @@ use obsq_model::{MAX_TIME_MS, MIN_TIME_MS, Tenant};
 use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectReason};
 
 use super::{MetricStore, Shared};
-use crate::boundary::{from_wal, io};
+use crate::boundary::{from_wal, io, unavailable};
 use crate::exemplars::check_exemplar;
 use crate::head::{AppendLimits, CheckedBatch, LogName, Outcome};
 use crate::stats::add;
@@ -14,6 +14,9 @@ use crate::tenant::TenantStore;
 
 /// Samples further ahead of the clock are refused.
 const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+
+/// Writes are refused while this much of full chunks could not be written.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 impl MetricAppender for MetricStore {
     fn append(&self, tenant: &Tenant, batch: MetricBatch) -> Result<Appended, Error> {
@@ -30,7 +33,7 @@ impl MetricAppender for MetricStore {
             durable: Durable::done(),
         };
         if !batch.series.is_empty() || !batch.metadata.is_empty() {
-            let tenant = shared.tenant_or_new(tenant);
+            let tenant = shared.tenant_or_new(tenant)?;
             appended.durable = shared.write(&tenant, batch, &mut outcome)?;
         }
         let counters = &shared.counters;
@@ -64,14 +67,12 @@ impl Shared {
         self.wal.wait_for_room().map_err(from_wal)
     }
 
-    fn tenant_or_new(&self, name: &Tenant) -> Arc<TenantStore> {
-        match self.tenant(name) {
-            Some(tenant) => tenant,
-            None => self
-                .tenants
-                .write()
-                .get_or_create(&self.options, name, None),
+    fn tenant_or_new(&self, name: &Tenant) -> Result<Arc<TenantStore>, Error> {
+        if let Some(tenant) = self.tenant(name) {
+            return Ok(tenant);
         }
+        let mut tenants = self.tenants.write();
+        tenants.get_or_open(&self.options, &self.cache, name, None)
     }
 
     /// Takes out what is refused whatever is stored, and returns the rest with the number of its
@@ -141,6 +142,9 @@ impl Shared {
         }
         if batch.series.is_empty() && batch.metadata.is_empty() {
             return Ok(Durable::done());
+        }
+        if tenant.head.files.waiting_bytes() >= MAX_WAITING_BYTES {
+            return Err(unavailable("the metrics store (chunks wait for the disk)"));
         }
         let (sender, durable) = Durable::pending();
         let done = Box::new(move |written: Result<(), obsq_wal::Error>| {

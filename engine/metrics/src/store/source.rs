@@ -1,6 +1,8 @@
 //! Reading from the store.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use obsq_model::{Labels, Matcher, Tenant};
 use obsq_source::{
@@ -9,7 +11,8 @@ use obsq_source::{
 };
 
 use super::MetricStore;
-use crate::selected::Selection;
+use crate::block::{Block, BlockSeries};
+use crate::selected::{Rank, SelectedChunk, SelectedSeries, Selection, Source};
 use crate::tenant::TenantStore;
 
 impl MetricSource for MetricStore {
@@ -20,11 +23,19 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Box<dyn SeriesSet>, Error> {
         context.check()?;
-        let budget = std::sync::Arc::clone(&context.memory);
-        let (mut found, warnings) = (Vec::new(), Vec::new());
+        let budget = Arc::clone(&context.memory);
+        let (mut found, mut warnings) = (Vec::new(), Vec::new());
         if let Some(tenant) = self.shared.tenant(tenant) {
+            // The head first: what a seal moves meanwhile is then seen twice, never missed.
             found = tenant.head.select(&request.matchers, request.range);
             context.check()?;
+            for (index, block) in tenant.blocks.snapshot().iter().enumerate() {
+                context.check()?;
+                match block.select(&request.matchers, request.range) {
+                    Ok(series) => found.extend(from_block(block, index, series)),
+                    Err(error) => warnings.push(warning(block, &error)),
+                }
+            }
         }
         let selection = Selection::new(found, request.range, warnings, budget)?;
         let limit = context.limits.max_series;
@@ -125,11 +136,11 @@ impl MetricStore {
             return Ok(found);
         };
         if request.selectors.is_empty() {
-            tenant.collect_labels(&[], request, &mut found)?;
+            tenant.collect_labels(&[], request, &mut found);
         }
         for matchers in &request.selectors {
             context.check()?;
-            tenant.collect_labels(matchers, request, &mut found)?;
+            tenant.collect_labels(matchers, request, &mut found);
         }
         Ok(found)
     }
@@ -141,11 +152,45 @@ impl TenantStore {
         matchers: &[Matcher],
         request: &LabelRequest,
         found: &mut BTreeSet<Labels>,
-    ) -> Result<(), Error> {
+    ) {
         let series = self.head.series(matchers, request.range);
         found.extend(series.iter().map(|series| series.labels.clone()));
-        Ok(())
+        for block in self.blocks.snapshot().iter() {
+            let visited = block.visit_series(matchers, request.range, &mut |series| {
+                found.insert(series.labels);
+                ControlFlow::Continue(())
+            });
+            if let Err(error) = visited {
+                tracing::warn!(block = %block.meta().ulid, %error, "cannot look into a block");
+            }
+        }
     }
+}
+
+fn from_block(
+    block: &Arc<Block>,
+    index: usize,
+    series: Vec<BlockSeries>,
+) -> impl Iterator<Item = SelectedSeries> + use<'_> {
+    series.into_iter().filter_map(move |series| {
+        let chunk = SelectedChunk {
+            min_ts_ms: series.chunks.first()?.min_ts_ms,
+            max_ts_ms: series.chunks.last()?.max_ts_ms,
+            rank: Rank::block(index),
+            source: Source::Block {
+                block: Arc::clone(block),
+                series: Box::new(series.clone()),
+            },
+        };
+        Some(SelectedSeries {
+            labels: series.labels,
+            chunks: vec![chunk],
+        })
+    })
+}
+
+fn warning(block: &Block, error: &crate::Error) -> String {
+    format!("block {} cannot be read: {error}", block.meta().ulid)
 }
 
 fn limited<T>(all: BTreeSet<T>, limit: usize) -> Vec<T> {

@@ -1,7 +1,5 @@
 //! Numbers and lists about the store.
 
-use std::sync::atomic::Ordering;
-
 use obsq_model::{METRIC_NAME, Tenant};
 
 use super::{MetricStore, Shared};
@@ -12,8 +10,8 @@ impl Shared {
     pub(super) fn stats(&self) -> StoreStats {
         let mut stats = StoreStats {
             wal: self.wal.stats(),
-            replayed_records: self.replayed_records.load(Ordering::Relaxed),
-            missing_records: self.missing_records.load(Ordering::Relaxed),
+            replayed_records: self.replayed_records,
+            missing_records: self.missing_records,
             ..StoreStats::default()
         };
         self.counters.fill(&mut stats);
@@ -27,7 +25,12 @@ impl Shared {
                 .map(|series| series.state.lock().chunk_count() as u64);
             stats.head_chunks += chunks.sum::<u64>();
             stats.head_file_bytes += head.files.bytes();
-            stats.late_samples += head.late_samples.load(Ordering::Relaxed);
+            stats.late_bytes += head.late.bytes();
+            for block in tenant.blocks.snapshot().iter() {
+                stats.blocks += 1;
+                stats.block_bytes += block.size_bytes();
+            }
+            stats.broken_blocks += tenant.blocks.broken();
         }
         stats
     }
@@ -71,9 +74,9 @@ impl Head {
         status.label_pairs = pairs.len() as u64;
         let names = index.values(METRIC_NAME);
         let names = names.map(|(value, series)| (value, series as u64));
-        status.series_by_metric_name = largest(names.collect(), limit, |name| name.to_string());
-        status.values_by_label_name = largest(values, limit, |name| name.to_string());
-        status.bytes_by_label_name = largest(bytes, limit, |name| name.to_string());
+        status.series_by_metric_name = largest(names.collect(), limit, ToString::to_string);
+        status.values_by_label_name = largest(values, limit, ToString::to_string);
+        status.bytes_by_label_name = largest(bytes, limit, ToString::to_string);
         let pair = |(name, value): &(_, _)| format!("{name}={value}");
         status.series_by_label_pair = largest(pairs, limit, pair);
         status

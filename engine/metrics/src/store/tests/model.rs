@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use obsq_model::{SampleColumns, SampleValue, TimeRange};
+use obsq_model::{Clock as _, SampleColumns, SampleValue, TimeRange};
 use proptest::prelude::*;
 
 use super::bench::{Bench, NOW_MS, floats};
@@ -23,7 +23,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let recent = (-200_i64..200, 0_u8..4);
     let old = (-20_000_000_i64..200, 0_u8..4);
-    let ancient = prop_oneof![Just(-NOW_MS), Just(-NOW_MS - 1), -NOW_MS..0];
+    let ancient = prop_oneof![Just(-NOW_MS), Just(-NOW_MS - 1), -NOW_MS * 2..0];
     let ancient = (ancient, 0_u8..4);
     prop_oneof![
         6 => (0_u8..4, proptest::collection::vec(recent, 1..40))
@@ -98,9 +98,10 @@ fn run(steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Append(series, samples) => {
+                let now_ms = bench.clock.now_ms();
                 let samples: Vec<_> = samples
                     .into_iter()
-                    .map(|(at, value)| (NOW_MS + at, f64::from(value)))
+                    .map(|(at, value)| (now_ms + at, f64::from(value)))
                     .collect();
                 let batch = vec![floats(&series.to_string(), &samples)];
                 let (accepted, rejected) = bench.write(batch).unwrap();
@@ -137,7 +138,7 @@ fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn every_acknowledged_sample_is_there_exactly_once(

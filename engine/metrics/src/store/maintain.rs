@@ -1,0 +1,232 @@
+//! What the store does by the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use obsq_source::Error;
+
+use super::{Shared, wal_directory};
+use crate::boundary::from_wal;
+use crate::checkpoint::write_checkpoint;
+use crate::head::{SealRequest, WINDOW_MS};
+use crate::options::StoreOptions;
+use crate::stats::add;
+use crate::tenant::TenantStore;
+
+/// A window is sealed when it ended this long ago.
+const SEAL_DELAY_MS: i64 = 30 * 60 * 1000;
+/// A checkpoint is written when the last one is this old,
+const CHECKPOINT_INTERVAL_MS: i64 = 5 * 60 * 1000;
+/// or when the log has grown by this much.
+const CHECKPOINT_BYTES: u64 = 256 << 20;
+
+/// After a failure a tenant's blocks are left alone for this long.
+const FAILED_COMPACTION_REST_MS: i64 = 10 * 60 * 1000;
+
+/// What was done last.
+#[derive(Debug)]
+pub(crate) struct Maintenance {
+    checkpoint_ms: i64,
+    checkpoint_bytes: u64,
+    /// Failed log writes whose samples may be in the heads but not in the log.
+    failures: u64,
+    /// Whether something was sealed that the checkpoint still has.
+    sealed: bool,
+}
+
+impl Maintenance {
+    pub(super) fn begin(options: &StoreOptions) -> Self {
+        Self {
+            checkpoint_ms: options.clock.now_ms(),
+            checkpoint_bytes: 0,
+            failures: 0,
+            sealed: false,
+        }
+    }
+}
+
+impl Shared {
+    /// Does what is due. One failure does not keep the rest from being tried.
+    pub(super) fn maintain(&self) -> Result<(), Error> {
+        let mut done = Ok(());
+        let mut note = |result: Result<(), Error>| {
+            if let Err(error) = result {
+                add(&self.counters.failures, 1);
+                done = Err(error);
+            }
+        };
+        let mut last = self.maintenance.lock();
+        let now_ms = self.options.clock.now_ms();
+        for tenant in self.tenants.read().all() {
+            note(self.seal_due(&tenant, now_ms, &mut last));
+        }
+        if self.is_checkpoint_due(&last, now_ms) {
+            note(self.write_checkpoint(&mut last));
+        }
+        for tenant in self.tenants.read().all() {
+            self.drop_expired(&tenant, now_ms);
+            tenant.blocks.sweep();
+        }
+        done
+    }
+
+    /// Merges blocks as long as there is something to merge.
+    pub(super) fn compact(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.compacting.lock();
+        let mut done = Ok(());
+        let stop = || !self.ready.load(Ordering::Acquire);
+        for tenant in self.tenants.read().all() {
+            let now_ms = self.options.clock.now_ms();
+            if tenant.compaction_rests_until_ms() > now_ms {
+                continue;
+            }
+            loop {
+                match tenant
+                    .blocks
+                    .compact(now_ms, self.options.retention_ms, &stop)
+                {
+                    Ok(true) => add(&self.counters.compactions, 1),
+                    Ok(false) | Err(crate::Error::Stopped) => break,
+                    Err(error) => {
+                        add(&self.counters.failures, 1);
+                        tenant.rest_compaction(now_ms + FAILED_COMPACTION_REST_MS);
+                        done = Err(error.into());
+                        break;
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    /// Seals everything of all tenants and writes a checkpoint.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        let mut last = self.maintenance.lock();
+        let mut done = Ok(());
+        for tenant in self.tenants.read().all() {
+            let until_ms = tenant.head.newest_ms().saturating_add(1);
+            let sealed = self.seal(&tenant, until_ms, true, &mut last);
+            if sealed.is_err() {
+                done = sealed;
+            }
+        }
+        self.write_checkpoint(&mut last)?;
+        done
+    }
+
+    /// Writes a checkpoint, whether it is due or not.
+    pub(super) fn checkpoint(&self) -> Result<(), Error> {
+        self.write_checkpoint(&mut self.maintenance.lock())
+    }
+
+    fn seal_due(
+        &self,
+        tenant: &TenantStore,
+        now_ms: i64,
+        last: &mut Maintenance,
+    ) -> Result<(), Error> {
+        let head = &tenant.head;
+        let ended_ms = (now_ms - SEAL_DELAY_MS).div_euclid(WINDOW_MS) * WINDOW_MS;
+        let published_ms = head.horizon().published_until_ms;
+        let late = head.late.is_due(now_ms);
+        // Never further than there are samples: a clock that is wrong must not make all that comes
+        // later late.
+        let until_ms = ended_ms.min(head.newest_window_end_ms()).max(published_ms);
+        if !late && head.oldest_ms() >= until_ms {
+            return Ok(());
+        }
+        self.seal(tenant, until_ms, late, last)
+    }
+
+    fn seal(
+        &self,
+        tenant: &TenantStore,
+        until_ms: i64,
+        late: bool,
+        last: &mut Maintenance,
+    ) -> Result<(), Error> {
+        let request = SealRequest {
+            until_ms,
+            late,
+            now_ms: self.options.clock.now_ms(),
+            retention_ms: self.options.retention_ms,
+        };
+        let blocks = tenant
+            .head
+            .seal(request, &tenant.blocks, || self.wal.last_seq())?;
+        if blocks > 0 {
+            add(&self.counters.seals, blocks as u64);
+            last.sealed = true;
+            tenant.head.files.rotate();
+        }
+        Ok(())
+    }
+
+    fn is_checkpoint_due(&self, last: &Maintenance, now_ms: i64) -> bool {
+        let wal = self.wal.stats();
+        let grown = wal.bytes.saturating_sub(last.checkpoint_bytes);
+        let age_ms = now_ms.saturating_sub(last.checkpoint_ms);
+        let old = !(0..CHECKPOINT_INTERVAL_MS).contains(&age_ms);
+        last.sealed
+            || wal.failures != last.failures
+            || grown >= CHECKPOINT_BYTES
+            || (old && grown > 0)
+    }
+
+    fn write_checkpoint(&self, last: &mut Maintenance) -> Result<(), Error> {
+        let wal = self.wal.stats();
+        let now_ms = self.options.clock.now_ms();
+        let through_seq = self.wal.cut();
+        let tenants: Vec<Arc<TenantStore>> = self.tenants.read().all();
+        let unused: Vec<_> = tenants
+            .iter()
+            .map(|tenant| tenant.head.files.unused())
+            .collect();
+        let vfs = self.options.vfs.as_ref();
+        write_checkpoint(vfs, &wal_directory(&self.options), &tenants, through_seq)?;
+        for tenant in &tenants {
+            tenant.save_companions()?;
+        }
+        self.wal.truncate(through_seq).map_err(from_wal)?;
+        for (tenant, unused) in tenants.iter().zip(unused) {
+            tenant.head.files.remove_unused(&unused)?;
+        }
+        *last = Maintenance {
+            checkpoint_ms: now_ms,
+            checkpoint_bytes: wal.bytes,
+            failures: wal.failures,
+            sealed: false,
+        };
+        add(&self.counters.checkpoints, 1);
+        Ok(())
+    }
+
+    /// Takes blocks off the list that lie wholly before the retention, or that are too much by
+    /// size, oldest first.
+    fn drop_expired(&self, tenant: &TenantStore, now_ms: i64) {
+        let blocks = tenant.blocks.snapshot();
+        let mut gone: Vec<ulid::Ulid> = Vec::new();
+        if let Some(retention_ms) = self.options.retention_ms {
+            let kept_from_ms = now_ms.saturating_sub(retention_ms);
+            let expired = blocks
+                .iter()
+                .filter(|block| block.meta().max_time <= kept_from_ms);
+            gone.extend(expired.map(|block| block.meta().ulid));
+        }
+        if let Some(limit) = self.options.retention_bytes {
+            let mut by_age: Vec<_> = blocks.iter().collect();
+            by_age.sort_by_key(|block| std::cmp::Reverse(block.meta().max_time));
+            let mut bytes = tenant.head.files.bytes();
+            for block in by_age {
+                bytes += block.size_bytes();
+                if bytes > limit && !gone.contains(&block.meta().ulid) {
+                    gone.push(block.meta().ulid);
+                }
+            }
+        }
+        if !gone.is_empty() {
+            tracing::info!(tenant = %tenant.name, blocks = gone.len(), "dropping expired blocks");
+            tenant.blocks.drop_blocks(&gone);
+        }
+    }
+}

@@ -106,8 +106,8 @@ metrics! {
         "Bytes of the files of all heads.";
     StoreHeadSeries: Gauge "obsq_store_head_series"
         "Series in the heads of all tenants.";
-    StoreLateSamples: Gauge "obsq_store_late_samples"
-        "Late samples that wait for their seal.";
+    StoreLateBytes: Gauge "obsq_store_late_bytes"
+        "Bytes of late samples that wait for their seal, roughly.";
     StoreMaintenanceFailures: Counter "obsq_store_maintenance_failures_total"
         "Checkpoints, seals and compactions that failed.";
     StoreRefused: Counter "obsq_store_refused_total"

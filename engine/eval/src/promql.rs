@@ -5,13 +5,25 @@
 //! freed as soon as it is consumed.
 
 mod annotations;
+mod bits;
+mod budget;
+mod calendar;
 mod engine;
 mod error;
+mod eval;
+mod float;
+mod grid;
 mod kernels;
+mod meter;
+mod natural;
 mod outcome;
+mod output;
+mod plan;
+mod query;
+mod series;
 mod stats;
 
 pub use engine::{Engine, EngineOptions, QueryRequest, StatsLevel};
-pub use error::QueryError;
+pub use error::{InfoError, ParameterError, QueryError};
 pub use outcome::{InstantSample, QueryOutcome, QueryValue, RangeSeries, Value};
 pub use stats::{QueryStats, SampleStats, Timings};

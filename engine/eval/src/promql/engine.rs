@@ -5,8 +5,8 @@ use obsq_query_lang::promql::Ast;
 use obsq_source::{MetricSource, QueryContext};
 
 use super::error::QueryError;
-use super::outcome::{QueryOutcome, QueryValue};
-use super::stats::QueryStats;
+use super::outcome::QueryOutcome;
+use super::query::{self, Times};
 
 /// Settings that hold for all queries of an engine.
 ///
@@ -96,13 +96,13 @@ impl Engine {
         source: &dyn MetricSource,
         context: &QueryContext,
     ) -> Result<QueryOutcome, QueryError> {
-        drop((request, source, &self.pool));
-        context.check()?;
-        let samples = Vec::new();
-        Ok(Self::outcome(QueryValue::Vector {
-            ts_ms: time_ms,
-            samples,
-        }))
+        let times = Times {
+            start_ms: time_ms,
+            end_ms: time_ms,
+            step_ms: None,
+        };
+        self.pool
+            .install(|| query::evaluate(&self.options, request, times, source, context))
     }
 
     /// Evaluates a query at `start_ms`, `start_ms + step_ms` and so on up to `end_ms`; the step
@@ -116,17 +116,12 @@ impl Engine {
         source: &dyn MetricSource,
         context: &QueryContext,
     ) -> Result<QueryOutcome, QueryError> {
-        drop((request, start_ms, end_ms, step_ms, source));
-        context.check()?;
-        Ok(Self::outcome(QueryValue::Matrix(Vec::new())))
-    }
-
-    fn outcome(value: QueryValue) -> QueryOutcome {
-        QueryOutcome {
-            value,
-            warnings: Vec::new(),
-            infos: Vec::new(),
-            stats: QueryStats::default(),
-        }
+        let times = Times {
+            start_ms,
+            end_ms,
+            step_ms: Some(step_ms.max(1)),
+        };
+        self.pool
+            .install(|| query::evaluate(&self.options, request, times, source, context))
     }
 }

@@ -4,7 +4,7 @@ use super::ast::{
     AggregateOp, Ast, BinaryOp, ExprId, ExprKind, Function, LabelMatcher, MatchCardinality,
     MatcherOp, ValueType, VectorMatching,
 };
-use super::parse::METRIC_NAME;
+use super::parse::{MAX_DIAGNOSTICS, METRIC_NAME};
 use crate::diag::Diagnostic;
 use crate::go;
 use crate::regex::Regex;
@@ -51,9 +51,14 @@ impl Checker<'_> {
         self.types[id.index()]
     }
 
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
     fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.diagnostics
-            .push(Diagnostic::error(code, span, message));
+        self.report(Diagnostic::error(code, span, message));
     }
 
     fn enter(&mut self, ast: &Ast, id: ExprId, pending: &mut Vec<Step>) {
@@ -133,7 +138,7 @@ impl Checker<'_> {
         );
         let mut diagnostic = Diagnostic::error("promql::type", ast.get(id).span, message);
         diagnostic.help = type_hint(ast, id, wanted, kind);
-        self.diagnostics.push(diagnostic);
+        self.report(diagnostic);
     }
 
     fn check_call(&mut self, ast: &Ast, id: ExprId, function: Function, args: &[ExprId]) {
@@ -236,7 +241,7 @@ impl Checker<'_> {
             diagnostic.help = Some(
                 "add a metric name, or a matcher that an absent label does not fulfil".to_owned(),
             );
-            self.diagnostics.push(diagnostic);
+            self.report(diagnostic);
         }
     }
 
@@ -298,7 +303,7 @@ impl Checker<'_> {
             let message = "comparisons between scalars must use BOOL modifier";
             let mut diagnostic = Diagnostic::error("promql::bool", operator, message);
             diagnostic.help = Some(format!("write `{op} bool`"));
-            self.diagnostics.push(diagnostic);
+            self.report(diagnostic);
         }
     }
 

@@ -1,7 +1,7 @@
 //! From tokens to the syntax tree.
 //!
-//! nom parsers over a slice of tokens; operators by precedence with a stack of their own, so that
-//! only parentheses nest in the call stack. Nothing is read twice, so the cost is O(n).
+//! nom parsers over a slice of tokens; operators by precedence and parentheses with a stack of
+//! their own, not the call stack. Nothing is read twice, so the cost is O(n).
 //!
 //! Upstream's parser is generated from a grammar with error rules. Its messages depend on which
 //! rule is open when the unexpected token comes: [`input::within`] marks those places. Findings
@@ -9,9 +9,9 @@
 //! first diagnostic is the one that upstream reports.
 
 mod build;
-mod call;
 mod duration;
 mod expression;
+mod group;
 mod input;
 mod modifier;
 mod postfix;
@@ -30,6 +30,9 @@ pub(super) use selector::METRIC_NAME;
 
 /// How deep parentheses, calls, aggregations, signs and `^` may nest.
 pub(crate) const MAX_NESTING: usize = 256;
+
+/// How many findings are kept; a long text can have as many as it has tokens.
+pub(crate) const MAX_DIAGNOSTICS: usize = 100;
 
 /// What parsing gives.
 #[derive(Debug, Clone, PartialEq)]

@@ -350,6 +350,8 @@ fn wrap(cx: &Context<'_>, value: ExprId, lo: u32) -> ExprId {
 /// tree. Seconds are rounded to nanoseconds, then cut to milliseconds, as upstream shows them.
 pub(super) fn into_duration(cx: &Context<'_>, id: ExprId) -> Duration {
     match cx.build(|builder| builder.pop_number(id)) {
+        // Upstream takes `offset nan` for the smallest number of nanoseconds.
+        Some(value) if value.is_nan() => Duration::Millis(i64::MIN / 1_000_000),
         Some(value) => Duration::Millis((value * 1e9).round() as i64 / 1_000_000),
         None => Duration::Expr(id),
     }

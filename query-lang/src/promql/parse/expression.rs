@@ -1,8 +1,11 @@
-//! Operators by precedence.
+//! Operators by precedence, and parentheses.
+//!
+//! Neither recurses: each open parenthesis is a [`Level`] with its own stack of operators.
 
-use super::input::{Context, Input, Parse};
+use super::group::{Closed, Group, close, open};
+use super::input::{Context, Failure, Input, Parse};
 use super::modifier::{Modifiers, binary_modifiers};
-use super::postfix::operand;
+use super::postfix::{modified, operand};
 use crate::promql::ast::{BinaryOp, ExprId, ExprKind, UnaryOp};
 use crate::promql::lex::TokenKind;
 use crate::span::Span;
@@ -107,37 +110,119 @@ fn sign(cx: &Context<'_>, op: UnaryOp, span: Span, expr: ExprId) -> ExprId {
     })
 }
 
+/// What lies between an open parenthesis, or the start of the text, and here.
+struct Level {
+    group: Group,
+    pending: Vec<Pending>,
+}
+
+impl Level {
+    fn new(group: Group) -> Self {
+        let pending = Vec::new();
+        Self { group, pending }
+    }
+}
+
 /// Parses an expression as far as it goes.
-pub(super) fn expression(mut input: Input<'_>) -> Parse<'_, ExprId> {
-    let cx = input.cx();
-    let mut pending: Vec<Pending> = Vec::new();
-    loop {
-        while let Some(op) = sign_of(input.kind()) {
-            let (next, token) = input.take();
-            let span = token.span;
-            pending.push(Pending::Unary { op, span });
-            input = next.nested()?;
+pub(super) fn expression(input: Input<'_>) -> Parse<'_, ExprId> {
+    let mut levels = vec![Level::new(Group::Query)];
+    parse_levels(input, &mut levels).map_err(|error| {
+        let mut groups = levels.iter().map(|level| &level.group);
+        match groups.find(|group| group.is_aggregation()) {
+            Some(group) => group.name_place(error),
+            None => error,
         }
-        let mut value;
-        (input, value) = operand(input)?;
-        let next = match input.kind() {
-            TokenKind::Op(op) => Some(op),
-            _ => None,
+    })
+}
+
+fn parse_levels<'a>(mut input: Input<'a>, levels: &mut Vec<Level>) -> Parse<'a, ExprId> {
+    while let Some(level) = levels.last_mut() {
+        input = signs(input, &mut level.pending)?;
+        let (next, group) = open(input)?;
+        input = next;
+        let mut value = match group {
+            Some(group) if group.has_expression(input) => {
+                input = input.nested()?;
+                levels.push(Level::new(group));
+                continue;
+            }
+            Some(group) => {
+                let Closed::Value(rest, value) = close(input, group, None)? else {
+                    continue;
+                };
+                input = rest;
+                value
+            }
+            None => {
+                let value;
+                (input, value) = operand(input)?;
+                value
+            }
         };
-        while let Some(last) = pending.pop_if(|last| last.binds_before(next)) {
-            input = input.risen(usize::from(last.nests()));
-            value = last.complete(cx, value);
+        while let Some(mut level) = levels.pop() {
+            (input, value) = modified(input, value)?;
+            value = complete(&mut input, &mut level.pending, value);
+            if let TokenKind::Op(op) = input.kind() {
+                input = binary(input, op, value, &mut level.pending)?;
+                levels.push(level);
+                break;
+            }
+            if matches!(level.group, Group::Query) {
+                return Ok((input, value));
+            }
+            match close(input, level.group, Some(value))? {
+                Closed::Value(rest, closed) => (input, value) = (rest.risen(1), closed),
+                Closed::More(rest, group) => {
+                    input = rest;
+                    levels.push(Level::new(group));
+                    break;
+                }
+            }
         }
-        let Some(op) = next else {
-            return Ok((input, value));
-        };
-        let modifiers;
-        (input, modifiers) = binary_modifiers(input.advanced())?;
-        let lhs = value;
-        pending.push(Pending::Binary { op, lhs, modifiers });
-        if op == BinaryOp::Pow {
-            input = input.nested()?;
-        }
+    }
+    Err(input.unexpected())
+}
+
+/// Parses the signs before an operand.
+fn signs<'a>(
+    mut input: Input<'a>,
+    pending: &mut Vec<Pending>,
+) -> Result<Input<'a>, nom::Err<Failure>> {
+    while let Some(op) = sign_of(input.kind()) {
+        let (next, token) = input.take();
+        let span = token.span;
+        pending.push(Pending::Unary { op, span });
+        input = next.nested()?;
+    }
+    Ok(input)
+}
+
+/// Gives `value` to all operators that bind tighter than the next one.
+fn complete(input: &mut Input<'_>, pending: &mut Vec<Pending>, mut value: ExprId) -> ExprId {
+    let next = match input.kind() {
+        TokenKind::Op(op) => Some(op),
+        _ => None,
+    };
+    while let Some(last) = pending.pop_if(|last| last.binds_before(next)) {
+        *input = input.risen(usize::from(last.nests()));
+        value = last.complete(input.cx(), value);
+    }
+    value
+}
+
+/// Parses a binary operator with its modifiers behind `lhs`.
+fn binary<'a>(
+    input: Input<'a>,
+    op: BinaryOp,
+    lhs: ExprId,
+    pending: &mut Vec<Pending>,
+) -> Result<Input<'a>, nom::Err<Failure>> {
+    let (input, modifiers) = binary_modifiers(input.advanced())?;
+    pending.push(Pending::Binary { op, lhs, modifiers });
+    if op == BinaryOp::Pow {
+        input.nested()
+    } else {
+        Ok(input)
     }
 }
 

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use nom::error::{ErrorKind, ParseError};
 
-use super::MAX_NESTING;
 use super::build::Builder;
+use super::{MAX_DIAGNOSTICS, MAX_NESTING};
 use crate::diag::{Diagnostic, Severity};
 use crate::go;
 use crate::promql::ast::Ast;
@@ -54,7 +54,10 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn report(&self, diagnostic: Diagnostic) {
-        self.diagnostics.borrow_mut().push(diagnostic);
+        let mut diagnostics = self.diagnostics.borrow_mut();
+        if diagnostics.len() < MAX_DIAGNOSTICS {
+            diagnostics.push(diagnostic);
+        }
     }
 
     pub(super) fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
@@ -267,26 +270,29 @@ impl<'a> ParseError<Input<'a>> for Failure {
     }
 }
 
+impl Failure {
+    /// Names the place, unless a place further in was named.
+    pub(super) fn within(self, place: &'static str, expected: &'static str) -> Self {
+        match self {
+            Self::Unexpected {
+                token,
+                within: None,
+            } => Self::Unexpected {
+                token,
+                within: Some(Within { place, expected }),
+            },
+            other => other,
+        }
+    }
+}
+
 /// Names the place for failures of `parser` that no inner place has named.
 pub(super) fn within<'a, T>(
     place: &'static str,
     expected: &'static str,
     mut parser: impl FnMut(Input<'a>) -> Parse<'a, T>,
 ) -> impl FnMut(Input<'a>) -> Parse<'a, T> {
-    move |input| {
-        parser(input).map_err(|error| {
-            error.map(|failure| match failure {
-                Failure::Unexpected {
-                    token,
-                    within: None,
-                } => Failure::Unexpected {
-                    token,
-                    within: Some(Within { place, expected }),
-                },
-                other => other,
-            })
-        })
-    }
+    move |input| parser(input).map_err(|error| error.map(|failure| failure.within(place, expected)))
 }
 
 /// Parses a token of this kind.

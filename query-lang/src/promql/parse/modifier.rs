@@ -8,6 +8,7 @@ use nom::sequence::delimited;
 use super::duration::literal;
 use super::expression::sign_of;
 use super::input::{Input, Parse, keyword, token, within};
+use super::postfix::starts_expression;
 use crate::go;
 use crate::promql::ast::{BinaryOp, FillValues, MatchCardinality, UnaryOp, VectorMatching};
 use crate::promql::lex::{Keyword, TokenKind};
@@ -48,7 +49,12 @@ fn vector_matching(input: Input<'_>) -> Parse<'_, VectorMatching> {
         _ => return Ok((input, matching)),
     };
     input = input.advanced();
-    if input.kind() == TokenKind::LeftParen {
+    // Without a list the right side follows, or `fill`; for anything else upstream asks for a list.
+    let is_fill = matches!(
+        input.kind(),
+        TokenKind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight)
+    );
+    if input.kind() == TokenKind::LeftParen || !(is_fill || starts_expression(input)) {
         (input, matching.include) = grouping_labels(input)?;
     }
     Ok((input, matching))

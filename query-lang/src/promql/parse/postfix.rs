@@ -2,9 +2,7 @@
 
 use nom::Parser;
 
-use super::call::{aggregate, call};
 use super::duration::{duration_expression, into_duration, literal, offset_expression, positive};
-use super::expression::expression;
 use super::input::{Context, Input, Parse, token, within};
 use super::modifier::signed_number;
 use super::selector::vector_selector;
@@ -14,9 +12,8 @@ use crate::promql::lex::{Keyword, Preprocessor, TokenKind};
 use crate::promql::text::unquote;
 use crate::span::Span;
 
-/// Parses an operand with all its modifiers.
-pub(super) fn operand(input: Input<'_>) -> Parse<'_, ExprId> {
-    let (mut input, mut id) = primary(input)?;
+/// Parses all modifiers behind an operand.
+pub(super) fn modified(mut input: Input<'_>, mut id: ExprId) -> Parse<'_, ExprId> {
     loop {
         (input, id) = match input.kind() {
             TokenKind::LeftBracket => range_or_subquery(input, id)?,
@@ -65,8 +62,8 @@ pub(super) fn is_metric_name(word: Keyword) -> bool {
     )
 }
 
-fn primary(input: Input<'_>) -> Parse<'_, ExprId> {
-    let called = input.second_kind() == TokenKind::LeftParen;
+/// Parses an operand that has no parentheses.
+pub(super) fn operand(input: Input<'_>) -> Parse<'_, ExprId> {
     match input.kind() {
         TokenKind::Number | TokenKind::Duration => literal(input),
         TokenKind::String => {
@@ -74,25 +71,8 @@ fn primary(input: Input<'_>) -> Parse<'_, ExprId> {
             let kind = ExprKind::String(unquote(input.text()));
             Ok((next, input.cx().build(|b| b.push(kind, token.span))))
         }
-        TokenKind::LeftParen => parenthesised(input),
-        TokenKind::Identifier | TokenKind::Preprocessor(_) if called => call(input),
-        TokenKind::Aggregate(op) => match input.second_kind() {
-            TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without) => {
-                within("aggregation", "", |input| aggregate(input, op)).parse(input)
-            }
-            _ => vector_selector(input),
-        },
         _ => vector_selector(input),
     }
-}
-
-fn parenthesised(input: Input<'_>) -> Parse<'_, ExprId> {
-    let (inner, open) = input.take();
-    let (input, expr) = expression(inner.nested()?)?;
-    let (input, close) = token(TokenKind::RightParen).parse(input)?;
-    let span = open.span.to(close.span);
-    let id = input.cx().build(|b| b.push(ExprKind::Paren(expr), span));
-    Ok((input.risen(1), id))
 }
 
 /// Parses `[range]` or `[range:step]` behind `expr`.

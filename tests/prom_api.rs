@@ -4,7 +4,7 @@ use obsq_ingest::prompb::{snappy, write_request};
 use obsq_model::{Exemplar, Labels, MetricMetadata, MetricType, Sample};
 use obsq_source::{MetricBatch, SeriesBatch};
 
-use crate::testkit::{Answer, Server};
+use crate::testkit::{Answer, Server, encode};
 
 /// The time of the newest sample of [`filled`], in seconds.
 const END: i64 = 1_700_000_000;
@@ -65,6 +65,51 @@ fn filled() -> Server {
     server
 }
 
+/// Asserts the error of a GET request.
+fn assert_refused(server: &Server, path: &str, status: u16, error_type: &str, message: &str) {
+    let answer = server.get(path);
+    assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    let body = answer.json();
+    assert_eq!(body["status"], "error", "{path}");
+    assert_eq!(body["errorType"], error_type, "{path}");
+    assert_eq!(body["error"], message, "{path}");
+}
+
+#[test]
+fn queries_answer_with_the_bodies_of_prometheus() {
+    let server = filled();
+    let scalar = server.post_form("/api/v1/query", "query=1%2B1&time=4");
+    assert_eq!(scalar.header("content-type"), Some("application/json"));
+    assert_eq!(
+        scalar.text(),
+        r#"{"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}"#
+    );
+    let instant = server.get(&format!(
+        "/api/v1/query?query={}&time={END}.5",
+        encode("requests_total")
+    ));
+    assert_eq!(
+        instant.text(),
+        r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"requests_total","code":"200","job":"api"},"value":[1700000000.500,"20"]},{"metric":{"__name__":"requests_total","code":"500","job":"api"},"value":[1700000000.500,"2"]}]}}"#
+    );
+    let range = server.get(&format!(
+        "/api/v1/query_range?query={}&start={}&end={END}&step=15s",
+        encode("sum by (job) (requests_total) * 2"),
+        END - 15
+    ));
+    assert_eq!(
+        range.text(),
+        r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"api"},"values":[[1699999985,"41.8"],[1700000000,"44"]]}]}}"#
+    );
+    let limited = server.get(&format!(
+        "/api/v1/query?query=requests_total&time={END}&limit=1&stats=all"
+    ));
+    let body = limited.json();
+    assert_eq!(body["data"]["result"].as_array().map(Vec::len), Some(1));
+    assert_eq!(body["warnings"][0], "results truncated due to limit");
+    assert!(body["data"]["stats"]["samples"]["peakSamples"].is_u64());
+}
+
 #[test]
 fn labels_series_metadata_and_exemplars_can_be_asked_for() {
     let server = filled();
@@ -100,6 +145,66 @@ fn labels_series_metadata_and_exemplars_can_be_asked_for() {
             "seriesLabels": {"__name__": "requests_total", "code": "200", "job": "api"},
             "exemplars": [{"labels": {"trace_id": "abc"}, "value": "0.5", "timestamp": END - 60}],
         }])
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_as_prometheus_tells_it() {
+    let server = Server::start();
+    for (path, status, error_type, message) in [
+        (
+            "/api/v1/query?query=sum%28",
+            400,
+            "bad_data",
+            r#"invalid parameter "query": 1:5: parse error: unclosed left parenthesis"#,
+        ),
+        (
+            "/api/v1/query?query=up&time=zz",
+            400,
+            "bad_data",
+            r#"invalid parameter "time": invalid time value for 'time': cannot parse "zz" to a valid timestamp"#,
+        ),
+        (
+            "/api/v1/query_range?query=up&start=100&end=0&step=1",
+            400,
+            "bad_data",
+            r#"invalid parameter "end": end timestamp must not be before start time"#,
+        ),
+        (
+            "/api/v1/query_range?query=up%5B5m%5D&start=0&end=1&step=1",
+            400,
+            "bad_data",
+            r#"invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector"#,
+        ),
+        (
+            "/api/v1/query_range?query=1&start=0&end=20000&step=1",
+            400,
+            "bad_data",
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ),
+        (
+            "/api/v1/series",
+            400,
+            "bad_data",
+            "no match[] parameter provided",
+        ),
+        (
+            "/api/v1/labels?match[]=%7B%7D",
+            400,
+            "bad_data",
+            "match[] must contain at least one non-empty matcher",
+        ),
+        ("/api/v1/nosuch", 404, "not_found", "404 page not found"),
+        ("/nosuch", 404, "not_found", "404 page not found"),
+    ] {
+        assert_refused(&server, path, status, error_type, message);
+    }
+    let answer = server.request("DELETE", "/api/v1/query", &[], b"");
+    assert_eq!(answer.status, 405);
+    let answer = server.request("POST", "/api/v1/admin/tsdb/snapshot", &[], b"");
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (403, Some("admin APIs disabled"))
     );
 }
 

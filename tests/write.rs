@@ -43,6 +43,18 @@ fn read(server: &Server, accepted: Vec<ResponseType>) -> Answer {
 }
 
 #[test]
+fn what_was_acknowledged_is_there_after_a_kill() {
+    let server = Server::start();
+    let answer = write(
+        &server,
+        &batch(vec![Sample::float(0, 1.0), Sample::float(15_000, 2.0)]),
+    );
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let server = Server::start_in(server.kill(), &[]);
+    assert_eq!(server.query("m", "15")[0]["value"][1], "2");
+}
+
+#[test]
 fn version_2_is_told_what_was_written() {
     let server = Server::start();
     let headers = [
@@ -59,6 +71,31 @@ fn version_2_is_told_what_was_written() {
         let name = format!("x-prometheus-remote-write-{kind}-written");
         assert_eq!(answer.header(&name), Some(count));
     }
+}
+
+#[test]
+fn good_samples_are_kept_and_bad_ones_counted() {
+    let server = Server::start();
+    assert_eq!(
+        write(&server, &batch(vec![Sample::float(0, 1.0)])).status,
+        204
+    );
+    assert_eq!(
+        write(&server, &batch(vec![Sample::float(0, 1.0)])).status,
+        204
+    );
+    let answer = write(
+        &server,
+        &batch(vec![Sample::float(0, 9.0), Sample::float(1_000, 3.0)]),
+    );
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.json()["error"],
+        "1 of 2 samples and exemplars refused, the first one: duplicate sample for timestamp \
+         (series {__name__=\"m\", job=\"a\"}, time 0 ms)"
+    );
+    assert_eq!(server.query("m", "0")[0]["value"][1], "1");
+    assert_eq!(server.query("m", "1")[0]["value"][1], "3");
 }
 
 #[test]
@@ -103,6 +140,24 @@ fn samples_can_be_read_back_by_remote_read() {
         Some("application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse")
     );
     assert!(answer.body.len() > 20);
+}
+
+#[test]
+fn otlp_is_taken_as_json_on_both_paths() {
+    let server = Server::start();
+    let body = br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeMetrics":[{"metrics":[{"name":"queue.length","gauge":{"dataPoints":[{"timeUnixNano":"1700000000000000000","asDouble":4.5}]}}]}]}]}"#;
+    for path in ["/v1/metrics", "/api/v1/otlp/v1/metrics"] {
+        let headers = [("content-type", "application/json")];
+        let answer = server.request("POST", path, &headers, body);
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "{}"),
+            "{path}"
+        );
+    }
+    let result = server.query("queue_length", "1700000000");
+    assert_eq!(result[0]["metric"]["job"], "shop");
+    assert_eq!(result[0]["value"][1], "4.5");
 }
 
 #[test]

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use obsq_eval::promql::{Engine, EngineOptions};
-use obsq_ingest::otlp::{DeltaLimits, DeltaStates, OtlpOptions};
+use obsq_ingest::otlp::{DeltaLimits, DeltaStates};
 use obsq_model::{Clock, Labels, SystemClock};
 use obsq_source::MetricAppender;
 
+use crate::config::Loaded;
 use crate::http::body::BodyBudget;
 use crate::http::cors::CorsOrigin;
 use crate::http::gate::Gate;
+use crate::options::duration_text;
 use crate::prom::{ApiError, PromService};
 use crate::server::connection::Connections;
 use crate::stores::Stores;
@@ -48,10 +50,9 @@ pub(crate) struct App {
     pub(crate) writes: Gate,
     pub(crate) connections: Connections,
     pub(crate) telemetry: Telemetry,
-    pub(crate) otlp: OtlpOptions,
     /// Sums of OTLP streams with delta temporality.
     pub(crate) deltas: DeltaStates,
-    external_labels: ArcSwap<Labels>,
+    loaded: ArcSwap<Loaded>,
     reload: ArcSwap<Reload>,
     pub(crate) stores: Stores,
 }
@@ -77,16 +78,15 @@ impl App {
             flag: "--web.cors.origin",
             problem: error.to_string(),
         })?;
-        check_config(&options)?;
-        let stores = Stores::open(&options, &clock)?;
-        let engine = engine(&options)?;
+        let loaded = Loaded::read(&options)?;
+        let stores = Stores::open(&options, &loaded, &clock)?;
+        let engine = engine(&options, &loaded)?;
         let gate = |size| Gate::new(size, QUEUE_WAIT, Arc::clone(&clock));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency = match options.query.max_concurrency {
             0 => 2 * cores,
             given => given,
         };
-        let external_labels = Labels::from_pairs(&options.external_labels);
         let now_ms = clock.now_ms();
         Ok(Arc::new(Self {
             prom: PromService::new(
@@ -102,9 +102,8 @@ impl App {
             writes: gate(2 * cores),
             connections: Connections::default(),
             telemetry: Telemetry::default(),
-            otlp: OtlpOptions::default(),
             deltas: DeltaStates::new(DeltaLimits::default(), Arc::clone(&clock)),
-            external_labels: ArcSwap::from_pointee(external_labels),
+            loaded: ArcSwap::from_pointee(loaded),
             reload: ArcSwap::from_pointee(Reload {
                 success: true,
                 time_ms: now_ms,
@@ -121,9 +120,27 @@ impl App {
         self.stores.is_ready()
     }
 
+    /// Returns the configuration in force.
+    pub(crate) fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.load_full()
+    }
+
     /// Returns the labels that identify this server to others.
     pub(crate) fn external_labels(&self) -> Labels {
-        Labels::clone(&self.external_labels.load())
+        self.loaded.load().external_labels.clone()
+    }
+
+    /// Returns the retention in words, as `/api/v1/status/runtimeinfo` tells it.
+    pub(crate) fn retention_text(&self) -> String {
+        let loaded = self.loaded();
+        let time = loaded.retention_time(&self.options).map(duration_text);
+        let bytes = loaded.retention_bytes(&self.options);
+        match (time, bytes) {
+            (Some(time), Some(bytes)) => format!("{time} or {bytes}B"),
+            (Some(time), None) => time,
+            (None, Some(bytes)) => format!("{bytes}B"),
+            (None, None) => String::new(),
+        }
     }
 
     /// Returns how the last loading of the configuration went.
@@ -133,7 +150,7 @@ impl App {
 
     /// Loads the configuration again; the old one stays when the new one is not usable.
     pub(crate) fn reload(&self) -> Result<(), ServeError> {
-        let loaded = check_config(&self.options);
+        let loaded = self.load();
         self.reload.store(Arc::new(match &loaded {
             Ok(()) => Reload {
                 success: true,
@@ -147,6 +164,13 @@ impl App {
         loaded
     }
 
+    fn load(&self) -> Result<(), ServeError> {
+        let loaded = Loaded::read(&self.options)?;
+        self.prom.set_engine(engine(&self.options, &loaded)?);
+        self.loaded.store(Arc::new(loaded));
+        Ok(())
+    }
+
     /// Seals all heads.
     pub(crate) fn flush(&self) -> Result<(), ApiError> {
         self.stores.flush()
@@ -158,21 +182,11 @@ impl App {
     }
 }
 
-/// Configuration files are not understood yet, which must not be hidden from who names one.
-fn check_config(options: &ServeOptions) -> Result<(), ServeError> {
-    match &options.config_file {
-        None => Ok(()),
-        Some(path) => Err(ServeError::Config {
-            path: path.clone(),
-            problem: "this version of obsq does not read configuration files yet".to_owned(),
-        }),
-    }
-}
-
-fn engine(options: &ServeOptions) -> Result<Engine, ServeError> {
+fn engine(options: &ServeOptions, loaded: &Loaded) -> Result<Engine, ServeError> {
     let query = &options.query;
     Engine::new(EngineOptions {
         lookback_ms: query.lookback_delta.as_millis() as i64,
+        default_subquery_step_ms: loaded.config.global.evaluation_interval_ms,
         delayed_name_removal: query.delayed_name_removal,
         start_timestamps: options.start_timestamps,
         ..EngineOptions::default()

@@ -9,6 +9,7 @@
 pub mod prom;
 
 mod app;
+mod config;
 mod error;
 mod http;
 mod ingest;

@@ -177,17 +177,6 @@ impl ServeOptions {
             ),
         ]
     }
-
-    /// Returns the retention in words, as `/api/v1/status/runtimeinfo` tells it.
-    pub(crate) fn retention_text(&self) -> String {
-        let time = self.retention_time.map(duration_text);
-        let bytes = self.retention_bytes.map(|bytes| format!("{bytes}B"));
-        match (time, bytes) {
-            (Some(time), Some(bytes)) => format!("{time} or {bytes}"),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => String::new(),
-        }
-    }
 }
 
 /// Returns a duration as Prometheus writes it: `1h30m`, `15d`, `0s`.

@@ -43,7 +43,7 @@ async fn store(
     let appending = compute(move || {
         let _slot = slot;
         let request = decode().map_err(|error| decode_error(&error))?;
-        let translated = translate(&request, &tenant, &app.otlp, &app.deltas)
+        let translated = translate(&request, &tenant, &app.loaded().config.otlp, &app.deltas)
             .map_err(|error| decode_error(&error))?;
         drop(request);
         let appending = append(

@@ -6,6 +6,7 @@ use obsq_metrics::{HeadStatus, MetricStore, StoreOptions, StoreStats};
 use obsq_model::{Clock, Tenant};
 use obsq_source::{MetricAppender, MetricSource};
 
+use crate::config::Loaded;
 use crate::prom::ApiError;
 use crate::{ServeError, ServeOptions};
 
@@ -17,10 +18,15 @@ pub(crate) struct Stores {
 
 impl Stores {
     /// Opens the stores, which locks the directory.
-    pub(crate) fn open(options: &ServeOptions, clock: &Arc<dyn Clock>) -> Result<Self, ServeError> {
+    pub(crate) fn open(
+        options: &ServeOptions,
+        loaded: &Loaded,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, ServeError> {
         let mut store = StoreOptions::new(options.data_dir.clone(), Arc::clone(clock));
-        store.retention_ms = options.retention_time.map(|time| time.as_millis() as i64);
-        store.retention_bytes = options.retention_bytes;
+        let retention = loaded.retention_time(options);
+        store.retention_ms = retention.map(|time| time.as_millis() as i64);
+        store.retention_bytes = loaded.retention_bytes(options);
         store.start_timestamps = options.start_timestamps;
         let metrics = MetricStore::open(store).map_err(|source| ServeError::Open {
             path: options.data_dir.clone(),

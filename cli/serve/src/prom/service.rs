@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use obsq_eval::promql::{Engine, QueryError, QueryOutcome, QueryRequest, QueryValue};
 use obsq_model::{Clock, ErrorKind, Labels, Tenant};
 use obsq_query_lang::promql::pretty;
@@ -27,7 +28,7 @@ use crate::QueryOptions;
 #[derive(Debug)]
 pub struct PromService {
     source: Arc<dyn MetricSource>,
-    engine: Engine,
+    engine: ArcSwap<Engine>,
     clock: Arc<dyn Clock>,
     memory: Arc<MemoryBudget>,
     options: QueryOptions,
@@ -43,7 +44,7 @@ impl PromService {
     ) -> Self {
         Self {
             source,
-            engine,
+            engine: ArcSwap::from_pointee(engine),
             clock,
             memory: MemoryBudget::new(options.memory_bytes),
             options,
@@ -58,6 +59,11 @@ impl PromService {
     /// Returns the bytes that running queries hold.
     pub fn memory_used_bytes(&self) -> usize {
         self.memory.used_bytes()
+    }
+
+    /// Answers queries with `engine` from now on; running queries go on with the old one.
+    pub fn set_engine(&self, engine: Engine) {
+        self.engine.store(Arc::new(engine));
     }
 
     /// Returns the source.
@@ -88,9 +94,8 @@ impl PromService {
     ) -> Result<Answer<QueryData>, ApiError> {
         let asked = query_request(tenant, &request.common);
         let source = self.source.as_ref();
-        let outcome = self
-            .engine
-            .instant(&asked, request.time_ms, source, context);
+        let engine = self.engine.load();
+        let outcome = engine.instant(&asked, request.time_ms, source, context);
         finish_query(outcome, &request.common, queued)
     }
 
@@ -102,7 +107,7 @@ impl PromService {
         queued: Duration,
         context: &QueryContext,
     ) -> Result<Answer<QueryData>, ApiError> {
-        let outcome = self.engine.range(
+        let outcome = self.engine.load().range(
             &query_request(tenant, &request.common),
             request.start_ms,
             request.end_ms,

@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/status/buildinfo", get(buildinfo))
         .route("/status/runtimeinfo", get(runtimeinfo))
+        .route("/status/config", get(config))
         .route("/status/flags", get(flags))
         .route("/status/walreplay", get(walreplay))
         .route("/features", get(features))
@@ -71,7 +72,7 @@ async fn runtimeinfo(State(app): State<Arc<App>>, call: Call) -> Response {
         "GOMEMLIMIT": 0,
         "GOGC": "",
         "GODEBUG": "",
-        "storageRetention": app.options.retention_text(),
+        "storageRetention": app.retention_text(),
     });
     done(call, data)
 }
@@ -82,6 +83,10 @@ async fn flags(State(app): State<Arc<App>>, call: Call) -> Response {
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     done(call, Value::Object(flags))
+}
+
+async fn config(State(app): State<Arc<App>>, call: Call) -> Response {
+    done(call, json!({"yaml": app.loaded().config.to_yaml()}))
 }
 
 async fn walreplay(State(app): State<Arc<App>>, call: Call) -> Response {

@@ -1,0 +1,116 @@
+//! The configuration that is in force.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use obsq_ingest::config::{Config, ConfigError, load};
+use obsq_model::Labels;
+
+use crate::{ServeError, ServeOptions};
+
+/// A configuration file may have this many bytes.
+const MAX_FILE_BYTES: u64 = 32 << 20;
+
+/// A configuration, and what follows from it together with the flags.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// Labels that identify this server to others; those of the flags win.
+    pub(crate) external_labels: Labels,
+}
+
+impl Loaded {
+    /// Reads the configuration that the flags name; without one there are only defaults.
+    pub(crate) fn read(options: &ServeOptions) -> Result<Self, ServeError> {
+        let config = match &options.config_file {
+            None => Config::default(),
+            Some(path) => read_file(path)?,
+        };
+        let pairs = config.global.external_labels.iter();
+        let pairs: Vec<_> = pairs.chain(&options.external_labels).cloned().collect();
+        Ok(Self {
+            external_labels: Labels::from_pairs(&pairs),
+            config,
+        })
+    }
+
+    /// Returns how long samples are kept; the flag wins over the file.
+    pub(crate) fn retention_time(&self, options: &ServeOptions) -> Option<Duration> {
+        let configured = self.config.storage.retention_time_ms;
+        let configured = configured.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        options.retention_time.or(configured)
+    }
+
+    /// Returns how many bytes blocks may take; the flag wins over the file.
+    pub(crate) fn retention_bytes(&self, options: &ServeOptions) -> Option<u64> {
+        let configured = self.config.storage.retention_size_bytes;
+        options.retention_bytes.or(configured)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Config, ServeError> {
+    let refused = |problem: String| ServeError::Config {
+        path: path.to_owned(),
+        problem,
+    };
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    let read = file.take(MAX_FILE_BYTES).read_to_string(&mut text);
+    read.map_err(|error| refused(error.to_string()))?;
+    load(path, &text).map_err(|problems| refused(list(path, &problems)))
+}
+
+/// One line for each problem: file, line, column, what is wrong.
+fn list(path: &Path, problems: &[ConfigError]) -> String {
+    let lines = problems
+        .iter()
+        .map(|problem| format!("\n{}:{problem}", path.display()));
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Loaded, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("obsq.yml");
+        fs::write(&path, text).unwrap();
+        let options = ServeOptions {
+            config_file: Some(path.clone()),
+            external_labels: vec![("zone".into(), "flag".into())],
+            retention_time: Some(Duration::from_hours(1)),
+            ..ServeOptions::default()
+        };
+        let text = path.display().to_string();
+        Loaded::read(&options).map_err(|error| error.to_string().replace(&text, "obsq.yml"))
+    }
+
+    #[test]
+    fn labels_of_flags_win_over_those_of_the_file() {
+        let loaded = read("global: {external_labels: {zone: file, cluster: a}}").unwrap();
+        let expected = Labels::from_pairs(&[("cluster", "a"), ("zone", "flag")]);
+        assert_eq!(loaded.external_labels, expected);
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_place() {
+        let error = read("global:\n  nosuch: 1\nremote_write: [{url: x}]\n").unwrap_err();
+        assert!(
+            error.starts_with("cannot use the configuration `obsq.yml`: \nobsq.yml:2:3: "),
+            "{error}"
+        );
+        assert!(error.contains("\nobsq.yml:3:1: "), "{error}");
+        let missing = ServeOptions {
+            config_file: Some("/nosuch/obsq.yml".into()),
+            ..ServeOptions::default()
+        };
+        let error = Loaded::read(&missing).unwrap_err();
+        assert!(
+            error.is_usage() && error.to_string().contains("No such file"),
+            "{error}"
+        );
+    }
+}

@@ -17,13 +17,12 @@ pub(crate) fn fits_signed(value: i64, width: u32) -> bool {
 }
 
 /// Returns the number in the low `width` bits, 1 to 63, of a signed field.
+///
+/// One less is two's complement. Written without a branch, as signs are often random.
 #[inline]
 pub(crate) fn sign_extend(field: u64, width: u32) -> i64 {
-    if field > 1 << (width - 1) {
-        field.wrapping_sub(1 << width).cast_signed()
-    } else {
-        field.cast_signed()
-    }
+    let shift = 64 - width;
+    ((field.wrapping_sub(1) << shift).cast_signed() >> shift) + 1
 }
 
 /// Appends a signed integer.

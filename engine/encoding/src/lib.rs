@@ -12,6 +12,7 @@
 
 mod aggr;
 mod bit_reader;
+mod bit_window;
 mod bit_writer;
 mod builder;
 mod byte_reader;

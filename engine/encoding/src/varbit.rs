@@ -8,6 +8,9 @@ use crate::{BitReader, BitWriter};
 
 /// Payload widths by number of leading one bits in the prefix.
 const WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
+/// Fields with fewer ones than this in their prefix take at most [`SHORT_BITS`] with it.
+const SHORT_ONES: u32 = 7;
+const SHORT_BITS: u32 = 32;
 
 /// Says whether a signed field of `width` bits, 1 to 63, can hold `value`.
 #[inline]
@@ -64,8 +67,7 @@ fn put(out: &mut BitWriter, ones: usize, value: u64) {
 /// Reads a signed integer.
 #[inline]
 pub fn varbit_int(reader: &mut BitReader<'_>) -> i64 {
-    let width = read_width(reader);
-    let field = reader.bits(width);
+    let (field, width) = read_field(reader);
     match width {
         0 => 0,
         64 => field.cast_signed(),
@@ -76,18 +78,25 @@ pub fn varbit_int(reader: &mut BitReader<'_>) -> i64 {
 /// Reads an unsigned integer.
 #[inline]
 pub fn varbit_uint(reader: &mut BitReader<'_>) -> u64 {
-    let width = read_width(reader);
-    reader.bits(width)
+    read_field(reader).0
 }
 
+/// Reads a prefix and the field behind it, whose width is the second result.
 #[inline]
-fn read_width(reader: &mut BitReader<'_>) -> u32 {
-    if reader.available() < 8 {
+fn read_field(reader: &mut BitReader<'_>) -> (u64, u32) {
+    if reader.available() < SHORT_BITS {
         reader.refill();
     }
-    let ones = (!reader.peek()).leading_zeros().min(8);
-    reader.skip((ones + 1).min(8));
-    WIDTHS[ones as usize]
+    let next = reader.peek();
+    let ones = (!next).leading_zeros().min(8);
+    let width = WIDTHS[ones as usize];
+    if ones < SHORT_ONES {
+        // Prefix and field lie in what is available.
+        reader.skip(ones + 1 + width);
+        return (next << (ones + 1) >> 1 >> (63 - width), width);
+    }
+    reader.skip(8);
+    (reader.bits(width), width)
 }
 
 #[cfg(test)]

@@ -2,25 +2,27 @@
 
 use crate::{BitReader, BitWriter, DecodeError};
 
-/// The part of a float's 64 bits in which it differed last: its zero bits on both sides.
+/// The part of a float's 64 bits in which it differed last.
 ///
 /// `0` = the same value; `10` + bits = differs within the window; `11` + 5 bits leading zeros (at
 /// most 31) + 6 bits length (0 stands for 64) + bits = differs in a new window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
-    leading: u8,
-    trailing: u8,
+    /// Number of bits in the window, 1 to 64; 0 as long as there is none.
+    width: u32,
+    /// Number of zero bits below it.
+    trailing: u32,
 }
 
 /// No window yet: nothing fits into it.
 pub(crate) const NO_WINDOW: Window = Window {
-    leading: u8::MAX,
+    width: 0,
     trailing: 0,
 };
 
 /// What readers start with: a `10` before any `11` means all 64 bits.
 pub(crate) const WHOLE_WINDOW: Window = Window {
-    leading: 0,
+    width: 64,
     trailing: 0,
 };
 
@@ -34,18 +36,18 @@ impl Window {
         (reuse, reuse_bits): (u64, u32),
         (renew, renew_bits): (u64, u32),
     ) {
-        let leading = delta.leading_zeros().min(31) as u8;
-        let trailing = delta.trailing_zeros() as u8;
-        if self.leading <= leading && self.trailing <= trailing {
+        let leading = delta.leading_zeros().min(31);
+        let trailing = delta.trailing_zeros();
+        if self.trailing <= trailing && 64 <= self.width + self.trailing + leading {
             out.bits(reuse, reuse_bits);
             out.bits(delta >> self.trailing, self.width());
             return;
         }
-        *self = Self { leading, trailing };
-        let width = self.width();
-        let head = renew << 11 | u64::from(leading) << 6 | u64::from(width & 63);
+        let width = 64 - leading - trailing;
+        *self = Self { width, trailing };
+        let head = renew << 11 | u64::from(leading) << 6 | u64::from(width % 64);
         out.bits(head, renew_bits + 11);
-        out.bits(delta >> trailing, width);
+        out.bits(delta >> trailing, self.width());
     }
 
     /// Appends the XOR of `value` and `previous` in the XOR encoding.
@@ -68,20 +70,20 @@ impl Window {
     /// Reads a new window and the difference in it.
     #[inline]
     pub(crate) fn renew(&mut self, reader: &mut BitReader<'_>) -> Result<u64, DecodeError> {
-        let head = reader.bits(11);
-        let leading = (head >> 6) as u8;
-        let width = match head as u8 & 63 {
-            0 => 64,
-            width => width,
-        };
-        if leading + width > 64 {
-            return Err(DecodeError::BadWindow);
-        }
-        *self = Self {
-            leading,
-            trailing: 64 - leading - width,
-        };
+        *self = Self::from_head(reader.bits(11))?;
         Ok(self.reuse(reader))
+    }
+
+    /// Returns the window that 5 bits of leading zeros and 6 bits of length stand for.
+    #[inline]
+    pub(crate) fn from_head(head: u64) -> Result<Self, DecodeError> {
+        let head = head as u32;
+        let leading = head >> 6;
+        let width = head.wrapping_sub(1) % 64 + 1;
+        match 64_u32.checked_sub(leading + width) {
+            Some(trailing) => Ok(Self { width, trailing }),
+            None => Err(DecodeError::BadWindow),
+        }
     }
 
     /// Reads the bits of a float in the XOR encoding, given those of the one before.
@@ -108,8 +110,15 @@ impl Window {
         Ok(previous ^ delta)
     }
 
+    /// Returns the number of zero bits below the window.
     #[inline]
-    fn width(self) -> u32 {
-        64 - u32::from(self.leading) - u32::from(self.trailing)
+    pub(crate) fn trailing(self) -> u32 {
+        self.trailing
+    }
+
+    /// Returns the number of bits in the window, 1 to 64.
+    #[inline]
+    pub(crate) fn width(self) -> u32 {
+        self.width
     }
 }

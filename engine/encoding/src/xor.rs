@@ -7,9 +7,10 @@
 //! xor: see `window.rs`
 //! ```
 
+use crate::bit_window::{Ahead, BitWindow};
 use crate::varbit::{fits_signed, sign_extend};
 use crate::varint::{put_uvarint, put_varint};
-use crate::window::{NO_WINDOW, Window};
+use crate::window::{NO_WINDOW, WHOLE_WINDOW, Window};
 use crate::{BitWriter, ByteReader, DecodeError};
 
 /// Appends floats to a chunk's data.
@@ -105,147 +106,103 @@ pub(crate) fn decode_xor(
     if samples == 1 {
         return Ok(());
     }
-    let mut decoder = XorDecoder {
+    let decoder = XorDecoder {
         ts_ms,
         delta: head.uvarint()?,
         value: value.to_bits(),
-        leading: 0,
-        width: 64,
-        bytes: head.rest(),
-        bit: 0,
+        window: WHOLE_WINDOW,
+        bits: BitWindow::new(head.rest()),
     };
-    decoder.second()?;
-    times.push(decoder.ts_ms);
-    values.push(f64::from_bits(decoder.value));
     let from = times.len();
-    times.resize(from + samples - 2, 0);
-    values.resize(from + samples - 2, 0.0);
-    decoder.rest(&mut times[from..], &mut values[from..])
+    times.resize(from + samples - 1, 0);
+    values.resize(from + samples - 1, 0.0);
+    decoder.decode(&mut times[from..], &mut values[from..])
 }
 
 /// Decodes what follows the second timestamp.
-///
-/// Made for speed: a sample is decoded from the 128 bits that begin with it, without state in
-/// between but its place.
 struct XorDecoder<'a> {
     ts_ms: i64,
     delta: u64,
     value: u64,
-    /// Leading zeros of the window of significant bits.
-    leading: u32,
-    /// Length of the window, 1 to 64.
-    width: u32,
-    bytes: &'a [u8],
-    /// Number of bits consumed.
-    bit: usize,
+    window: Window,
+    bits: BitWindow<'a>,
 }
 
 impl XorDecoder<'_> {
-    /// Decodes the second sample, whose time is already known by `delta`.
-    fn second(&mut self) -> Result<(), DecodeError> {
-        let [next, behind] = self.load();
-        self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
-        self.value(next, behind, 0)
-    }
-
-    /// Decodes as many samples as the columns are long.
-    fn rest(&mut self, times: &mut [i64], values: &mut [f64]) -> Result<(), DecodeError> {
-        let mut out = times.iter_mut().zip(values);
-        while out.len() > 0 {
-            let [mut next, mut behind] = self.load();
-            if next >> 62 == 0 {
+    /// Decodes the second and all further samples, as many as the columns are long.
+    fn decode(mut self, times: &mut [i64], values: &mut [f64]) -> Result<(), DecodeError> {
+        // The second sample has a delta, which was read, and no delta of deltas.
+        self.value(self.bits.load(), 0)?;
+        let mut done = 0;
+        self.put(done, times, values);
+        done += 1;
+        while done < times.len() {
+            let mut ahead = self.bits.load();
+            if ahead.next >> 62 == 0 {
                 // So many samples have neither a delta of deltas nor a new value.
-                let same = ((next.leading_zeros() / 2) as usize).min(out.len());
-                self.bit += 2 * same;
-                for (ts_ms, value) in out.by_ref().take(same) {
-                    self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
-                    *ts_ms = self.ts_ms;
-                    *value = f64::from_bits(self.value);
+                let same = ((ahead.next.leading_zeros() / 2) as usize).min(times.len() - done);
+                self.bits.skip(2 * same);
+                let (from, delta) = (self.ts_ms, self.delta);
+                for (ts_ms, step) in times[done..done + same].iter_mut().zip(1_u64..) {
+                    *ts_ms = from.wrapping_add_unsigned(delta.wrapping_mul(step));
                 }
+                values[done..done + same].fill(f64::from_bits(self.value));
+                self.ts_ms = from.wrapping_add_unsigned(delta.wrapping_mul(same as u64));
+                done += same;
                 continue;
             }
-            // Each branch has constants of its own, so that where the next sample begins is known
-            // before this one is decoded.
-            let used = if next >> 63 == 0 {
-                1
-            } else if next >> 62 == 0b10 {
-                self.change_delta(sign_extend(next << 2 >> 50, 14));
-                16
-            } else if next >> 61 == 0b110 {
-                self.change_delta(sign_extend(next << 3 >> 47, 17));
-                20
-            } else if next >> 60 == 0b1110 {
-                self.change_delta(sign_extend(next << 4 >> 44, 20));
-                24
-            } else {
-                self.bit += 4;
-                self.change_delta(self.load()[0].cast_signed());
-                self.bit += 64;
-                [next, behind] = self.load();
-                0
-            };
-            self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
-            self.value(next, behind, used)?;
-            if let Some((ts_ms, value)) = out.next() {
-                *ts_ms = self.ts_ms;
-                *value = f64::from_bits(self.value);
-            }
+            let used = self.dod(&mut ahead);
+            self.value(ahead, used)?;
+            self.put(done, times, values);
+            done += 1;
         }
-        if self.bit > self.bytes.len() * 8 {
-            return Err(DecodeError::UnexpectedEnd);
-        }
-        Ok(())
+        self.bits.check()
     }
 
-    fn change_delta(&mut self, dod: i64) {
-        self.delta = self.delta.wrapping_add_signed(dod);
-    }
-
-    /// Decodes the value that lies `used` bits, at most 24, into the word.
+    /// Moves on to the next time, and writes it and the value.
     #[inline]
-    fn value(&mut self, next: u64, behind: u64, used: u32) -> Result<(), DecodeError> {
-        let word = next << used;
-        if word >> 63 == 0 {
-            self.bit += used as usize + 1;
+    fn put(&mut self, at: usize, times: &mut [i64], values: &mut [f64]) {
+        self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+        times[at] = self.ts_ms;
+        values[at] = f64::from_bits(self.value);
+    }
+
+    /// Reads a delta of deltas and returns how many of the bits ahead it took.
+    #[inline]
+    fn dod(&mut self, ahead: &mut Ahead) -> u32 {
+        let next = ahead.next;
+        let (dod, used) = if next >> 63 == 0 {
+            return 1;
+        } else if next >> 62 == 0b10 {
+            (sign_extend(next << 2 >> 50, 14), 16)
+        } else if next >> 61 == 0b110 {
+            (sign_extend(next << 3 >> 47, 17), 20)
+        } else if next >> 60 == 0b1110 {
+            (sign_extend(next << 4 >> 44, 20), 24)
+        } else {
+            self.bits.skip(4);
+            let dod = self.bits.load().next.cast_signed();
+            self.bits.skip(64);
+            *ahead = self.bits.load();
+            (dod, 0)
+        };
+        self.delta = self.delta.wrapping_add_signed(dod);
+        used
+    }
+
+    /// Reads the value that lies `used` bits, at most 24, ahead.
+    #[inline]
+    fn value(&mut self, ahead: Ahead, used: u32) -> Result<(), DecodeError> {
+        let control = ahead.next << used >> 62;
+        if control < 0b10 {
+            self.bits.skip(used as usize + 1);
             return Ok(());
         }
-        let mut used = used + 2;
-        if word >> 62 == 0b11 {
-            let head = (word >> 51) as u32;
-            self.leading = head >> 6 & 31;
-            self.width = (head.wrapping_sub(1) & 63) + 1;
-            if self.leading + self.width > 64 {
-                return Err(DecodeError::BadWindow);
-            }
-            used += 11;
-        }
-        let field = next << used | behind >> 1 >> (63 - used);
-        self.value ^= field >> (64 - self.width) << (64 - self.leading - self.width);
-        self.bit += (used + self.width) as usize;
-        Ok(())
-    }
-
-    /// Returns the next 121 bits at least, at the high ends; zeros beyond the end.
-    #[inline]
-    fn load(&self) -> [u64; 2] {
-        let at = self.bit / 8;
-        let window = match self
-            .bytes
-            .get(at..)
-            .and_then(|rest| rest.first_chunk::<16>())
-        {
-            Some(window) => *window,
-            None => self.load_at_end(at),
+        self.value ^= if control == 0b10 {
+            self.bits.reuse(ahead, used + 2, self.window)
+        } else {
+            self.bits.renew(ahead, used + 2, &mut self.window)?
         };
-        let window = u128::from_be_bytes(window) << (self.bit % 8);
-        [(window >> 64) as u64, window as u64]
-    }
-
-    #[cold]
-    fn load_at_end(&self, at: usize) -> [u8; 16] {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        let mut window = [0; 16];
-        window[..rest.len()].copy_from_slice(rest);
-        window
+        Ok(())
     }
 }

@@ -127,8 +127,7 @@ pub fn decode(
     columns: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
     match encoding {
-        Encoding::Xor => decode_xor_columns(bytes, range, columns),
-        Encoding::Xor2 => decode_xor2_columns(bytes, range, columns),
+        Encoding::Xor | Encoding::Xor2 => decode_float_columns(encoding, bytes, range, columns),
         Encoding::Histogram | Encoding::HistogramStart => {
             decode_histogram_columns::<IntHistogram>(encoding, bytes, range, columns)
         }
@@ -139,41 +138,34 @@ pub fn decode(
     }
 }
 
-fn decode_xor_columns(
+fn decode_float_columns(
+    encoding: Encoding,
     bytes: &[u8],
     range: TimeRange,
     columns: &mut SampleColumns,
 ) -> Result<(), DecodeError> {
     let before = columns.float_ts.len();
-    let result = decode_xor(bytes, &mut columns.float_ts, &mut columns.floats)
-        .and_then(|()| check_order(&columns.float_ts[before..]));
+    let mut starts = Vec::new();
+    let (times, values) = (&mut columns.float_ts, &mut columns.floats);
+    let result = if encoding == Encoding::Xor {
+        decode_xor(bytes, times, values)
+    } else {
+        decode_xor2(bytes, times, values, &mut starts)
+    };
+    let result = result.and_then(|()| check_order(&times[before..]));
     if result.is_err() {
-        columns.float_ts.truncate(before);
-        columns.floats.truncate(before);
+        times.truncate(before);
+        values.truncate(before);
         return result;
     }
-    let keep = cut_of(&columns.float_ts[before..], range);
-    cut(&mut columns.float_ts, before, &keep);
-    cut(&mut columns.floats, before, &keep);
     if !columns.float_start_ts.is_empty() {
-        columns.float_start_ts.resize(columns.floats.len(), 0);
+        starts.resize(times.len() - before, 0);
     }
-    Ok(())
-}
-
-fn decode_xor2_columns(
-    bytes: &[u8],
-    range: TimeRange,
-    columns: &mut SampleColumns,
-) -> Result<(), DecodeError> {
-    let (mut times, mut values, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    decode_xor2(bytes, &mut times, &mut values, &mut starts)?;
-    check_order(&times)?;
-    let keep = cut_of(&times, range);
-    let before = columns.float_ts.len();
-    append_starts(&mut columns.float_start_ts, before, &starts[keep.clone()]);
-    columns.float_ts.extend_from_slice(&times[keep.clone()]);
-    columns.floats.extend_from_slice(&values[keep]);
+    let keep = cut_of(&times[before..], range);
+    let starts = starts.get(keep.clone()).unwrap_or_default();
+    append_starts(&mut columns.float_start_ts, before, starts);
+    cut(times, before, &keep);
+    cut(values, before, &keep);
     Ok(())
 }
 

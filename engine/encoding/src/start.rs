@@ -77,6 +77,29 @@ impl StartDecoder {
         }
     }
 
+    /// Says whether the first sample has a field.
+    pub(crate) fn is_first_known(&self) -> bool {
+        self.first_known
+    }
+
+    /// Takes the first sample's start timestamp from who read its field.
+    pub(crate) fn set_first(&mut self, start_ms: i64) {
+        self.start_ms = start_ms;
+    }
+
+    /// Returns the start timestamp that all samples before [`StartDecoder::first_with_field`] have.
+    pub(crate) fn start_ms(&self) -> i64 {
+        self.start_ms
+    }
+
+    /// Returns the index of the first sample behind the first that has a field, at most `samples`.
+    pub(crate) fn first_with_field(&self, samples: u16) -> u16 {
+        match self.first_change {
+            0 => samples,
+            index => index.min(samples),
+        }
+    }
+
     /// Returns the start timestamp of sample `index`, 0 when unknown.
     #[inline]
     pub(crate) fn read(

@@ -17,6 +17,7 @@
 
 use obsq_model::{STALE_NAN_BITS, is_stale_nan};
 
+use crate::bit_window::{Ahead, BitWindow};
 use crate::start::{StartDecoder, StartEncoder};
 use crate::varint::{put_uvarint, put_varint};
 use crate::window::{NO_WINDOW, WHOLE_WINDOW, Window};
@@ -133,7 +134,7 @@ pub(crate) fn decode_xor2(
 ) -> Result<(), DecodeError> {
     let mut head = ByteReader::new(bytes);
     let samples = head.u16()?;
-    let mut start_decoder = StartDecoder::new(head.u8()?);
+    let mut start = StartDecoder::new(head.u8()?);
     // A sample takes at least one bit.
     if usize::from(samples) > bytes.len() * 8 {
         return Err(DecodeError::UnexpectedEnd);
@@ -141,104 +142,163 @@ pub(crate) fn decode_xor2(
     if samples == 0 {
         return Ok(());
     }
-    let mut ts_ms = head.varint()?;
-    let first = head.u64()?;
-    let mut reader = BitReader::new(head.rest());
-    let start_ms = start_decoder.read(&mut reader, 0, (ts_ms, 0))?;
-    let mut push = |ts_ms, value, start_ms| {
-        times.push(ts_ms);
+    let (ts_ms, value) = (head.varint()?, head.u64()?);
+    if start.is_first_known() {
+        start.set_first(ts_ms.wrapping_sub(head.varint()?));
+    }
+    times.push(ts_ms);
+    values.push(f64::from_bits(value));
+    starts.push(start.start_ms());
+    if samples == 1 {
+        return Ok(());
+    }
+    let mut decoder = Xor2Decoder {
+        ts_ms,
+        delta: head.uvarint()?,
+        value: if value == STALE_NAN_BITS { 0 } else { value },
+        window: WHOLE_WINDOW,
+        bits: BitWindow::new(head.rest()),
+    };
+    let plain = start.first_with_field(samples);
+    let (from, more) = (times.len(), usize::from(plain) - 1);
+    times.resize(from + more, 0);
+    values.resize(from + more, 0.0);
+    starts.resize(starts.len() + more, start.start_ms());
+    if plain > 1 {
+        decoder.decode_plain(&mut times[from..], &mut values[from..])?;
+    }
+    for index in plain..samples {
+        let previous = decoder.ts_ms;
+        let value = if index == 1 {
+            decoder.second()?
+        } else {
+            decoder.joint(decoder.bits.load())?
+        };
+        let start_ms = decoder.start(&mut start, index, previous)?;
+        times.push(decoder.ts_ms);
         values.push(f64::from_bits(value));
         starts.push(start_ms);
-    };
-    push(ts_ms, first, start_ms);
-    let mut value = ValueDecoder::after(first);
-    let mut delta = 0_u64;
-    for index in 1..samples {
-        let bits = if index == 1 {
-            delta = reader.uvarint()?;
-            value.read(&mut reader)?
-        } else {
-            let (dod, bits) = joint(&mut reader, &mut value)?;
-            delta = delta.wrapping_add_signed(dod);
-            bits
-        };
-        let previous = ts_ms;
-        ts_ms = ts_ms.wrapping_add_unsigned(delta);
-        let start_ms = start_decoder.read(&mut reader, index, (ts_ms, previous))?;
-        push(ts_ms, bits, start_ms);
     }
-    reader.check()
+    decoder.bits.check()
 }
 
-/// Reads delta of deltas and value of a sample behind the second.
-fn joint(reader: &mut BitReader<'_>, value: &mut ValueDecoder) -> Result<(i64, u64), DecodeError> {
-    reader.refill();
-    let next = reader.peek();
-    let dod = match (!next).leading_zeros() {
-        0 => {
-            reader.skip(1);
-            return Ok((0, value.bits));
-        }
-        1 => {
-            reader.skip(2);
-            let delta = if reader.bit() {
-                value.window.renew(reader)?
-            } else {
-                value.window.reuse(reader)
-            };
-            return Ok((0, value.change(delta)));
-        }
-        2 => {
-            reader.skip(16);
-            (next << 3).cast_signed() >> 51
-        }
-        3 => {
-            reader.skip(24);
-            (next << 4).cast_signed() >> 44
-        }
-        4 => {
-            reader.skip(5);
-            reader.bits(64).cast_signed()
-        }
-        _ => {
-            reader.skip(5);
-            return Ok((0, STALE_NAN_BITS));
-        }
-    };
-    Ok((dod, value.read(reader)?))
-}
-
-/// The bits of the last value that was no staleness marker, and the window.
-struct ValueDecoder {
-    bits: u64,
+/// Decodes what follows the second timestamp.
+struct Xor2Decoder<'a> {
+    ts_ms: i64,
+    delta: u64,
+    /// Bits of the last value that was no staleness marker.
+    value: u64,
     window: Window,
+    bits: BitWindow<'a>,
 }
 
-impl ValueDecoder {
-    fn after(first: u64) -> Self {
-        Self {
-            bits: if first == STALE_NAN_BITS { 0 } else { first },
-            window: WHOLE_WINDOW,
+impl Xor2Decoder<'_> {
+    /// Decodes the samples from the second on, which have no start timestamp of their own, as many
+    /// as the columns are long.
+    fn decode_plain(&mut self, times: &mut [i64], values: &mut [f64]) -> Result<(), DecodeError> {
+        let value = self.second()?;
+        put(self.ts_ms, value, 0, times, values);
+        let mut done = 1;
+        while done < times.len() {
+            let ahead = self.bits.load();
+            if ahead.next >> 63 == 0 {
+                // So many samples have neither a delta of deltas nor a new value.
+                let same = (ahead.next.leading_zeros() as usize).min(times.len() - done);
+                self.bits.skip(same);
+                for ts_ms in &mut times[done..done + same] {
+                    self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+                    *ts_ms = self.ts_ms;
+                }
+                values[done..done + same].fill(f64::from_bits(self.value));
+                done += same;
+                continue;
+            }
+            let value = self.joint(ahead)?;
+            put(self.ts_ms, value, done, times, values);
+            done += 1;
         }
+        self.bits.check()
     }
 
-    fn change(&mut self, delta: u64) -> u64 {
-        self.bits ^= delta;
-        self.bits
+    /// Moves on to the second sample, whose delta was read, and returns its value.
+    fn second(&mut self) -> Result<u64, DecodeError> {
+        self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+        self.value(self.bits.load(), 0)
     }
 
-    fn read(&mut self, reader: &mut BitReader<'_>) -> Result<u64, DecodeError> {
-        if !reader.bit() {
-            return Ok(self.bits);
-        }
-        if !reader.bit() {
-            let delta = self.window.reuse(reader);
-            return Ok(self.change(delta));
-        }
-        if reader.bit() {
+    /// Moves on to a sample behind the second and returns its value.
+    #[inline]
+    fn joint(&mut self, mut ahead: Ahead) -> Result<u64, DecodeError> {
+        let next = ahead.next;
+        let (dod, used) = if next >> 62 == 0b10 {
+            self.value ^= if next >> 61 == 0b100 {
+                self.bits.reuse(ahead, 3, self.window)
+            } else {
+                self.bits.renew(ahead, 3, &mut self.window)?
+            };
+            self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+            return Ok(self.value);
+        } else if next >> 63 == 0 {
+            self.bits.skip(1);
+            self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+            return Ok(self.value);
+        } else if next >> 61 == 0b110 {
+            ((next << 3).cast_signed() >> 51, 16)
+        } else if next >> 60 == 0b1110 {
+            ((next << 4).cast_signed() >> 44, 24)
+        } else if next >> 59 == 0b11110 {
+            self.bits.skip(5);
+            let dod = self.bits.load().next.cast_signed();
+            self.bits.skip(64);
+            ahead = self.bits.load();
+            (dod, 0)
+        } else {
+            self.bits.skip(5);
+            self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+            return Ok(STALE_NAN_BITS);
+        };
+        self.delta = self.delta.wrapping_add_signed(dod);
+        self.ts_ms = self.ts_ms.wrapping_add_unsigned(self.delta);
+        self.value(ahead, used)
+    }
+
+    /// Reads the value that lies `used` bits, at most 24, ahead.
+    #[inline]
+    fn value(&mut self, ahead: Ahead, used: u32) -> Result<u64, DecodeError> {
+        let control = ahead.next << used >> 61;
+        if control < 0b100 {
+            self.bits.skip(used as usize + 1);
+        } else if control < 0b110 {
+            self.value ^= self.bits.reuse(ahead, used + 2, self.window);
+        } else if control == 0b110 {
+            self.value ^= self.bits.renew(ahead, used + 3, &mut self.window)?;
+        } else {
+            self.bits.skip(used as usize + 3);
             return Ok(STALE_NAN_BITS);
         }
-        let delta = self.window.renew(reader)?;
-        Ok(self.change(delta))
+        Ok(self.value)
     }
+
+    /// Reads the start timestamp behind sample `index`.
+    fn start(
+        &mut self,
+        start: &mut StartDecoder,
+        index: u16,
+        previous_ts_ms: i64,
+    ) -> Result<i64, DecodeError> {
+        let (bytes, used) = self.bits.rest();
+        let mut reader = BitReader::new(bytes);
+        reader.bits(used);
+        let before = reader.remaining_bits();
+        let start_ms = start.read(&mut reader, index, (self.ts_ms, previous_ts_ms))?;
+        reader.check()?;
+        self.bits.skip((before - reader.remaining_bits()) as usize);
+        Ok(start_ms)
+    }
+}
+
+#[inline]
+fn put(ts_ms: i64, value: u64, at: usize, times: &mut [i64], values: &mut [f64]) {
+    times[at] = ts_ms;
+    values[at] = f64::from_bits(value);
 }

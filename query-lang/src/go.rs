@@ -26,7 +26,7 @@ pub(crate) fn is_stray_byte(c: char) -> bool {
 }
 
 /// Says whether a character of `text` stands for a stray byte.
-pub(crate) fn has_stray_bytes(text: &str) -> bool {
+pub fn has_stray_bytes(text: &str) -> bool {
     text.chars().any(is_stray_byte)
 }
 
@@ -93,7 +93,7 @@ fn push_escaped(out: &mut String, c: char, quote: char) {
 }
 
 /// Quotes `text` as `strconv.Quote` does.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -11,5 +11,6 @@ mod regex;
 mod span;
 
 pub use diag::{Diagnostic, Label as DiagnosticLabel, Severity};
+pub use go::{has_stray_bytes, quote, without_stray_bytes};
 pub use regex::{Regex, RegexError};
 pub use span::Span;

@@ -59,11 +59,6 @@ pub(crate) struct Annotations {
 }
 
 impl Annotations {
-    /// Says whether nothing was noted.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.noted.is_empty()
-    }
-
     /// Adds what `annotation` says about the expression at `span`.
     pub(crate) fn add(&mut self, annotation: &Annotation<'_>, span: Span) {
         let detail = match annotation {

@@ -96,11 +96,7 @@ impl Engine {
         source: &dyn MetricSource,
         context: &QueryContext,
     ) -> Result<QueryOutcome, QueryError> {
-        let times = Times {
-            start_ms: time_ms,
-            end_ms: time_ms,
-            step_ms: None,
-        };
+        let times = Times::Instant { time_ms };
         self.pool
             .install(|| query::evaluate(&self.options, request, times, source, context))
     }
@@ -116,10 +112,10 @@ impl Engine {
         source: &dyn MetricSource,
         context: &QueryContext,
     ) -> Result<QueryOutcome, QueryError> {
-        let times = Times {
+        let times = Times::Range {
             start_ms,
             end_ms,
-            step_ms: Some(step_ms.max(1)),
+            step_ms: step_ms.max(1),
         };
         self.pool
             .install(|| query::evaluate(&self.options, request, times, source, context))

@@ -155,9 +155,10 @@ impl Evaluation<'_> {
         node: &Node,
         inputs: usize,
         gathered: &[u32],
-        series: Vec<StepSeries>,
+        mut series: Vec<StepSeries>,
     ) -> Result<Output, QueryError> {
         let grid = self.plan.grid(node);
+        series.retain(|one| !one.is_empty());
         let series = if !grid.instant {
             unify(series, grid, Uniqueness::Merge)?
         } else if self.options.delayed_name_removal {

@@ -34,7 +34,7 @@ pub(crate) fn min(a: f64, b: f64) -> f64 {
 /// 64-bit Intel processors convert.
 pub(crate) fn to_integer(value: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if value >= -LIMIT && value < LIMIT {
+    if (-LIMIT..LIMIT).contains(&value) {
         value as i64
     } else {
         i64::MIN

@@ -35,13 +35,12 @@ use thiserror::Error;
 pub(crate) use super::annotations::{RangeNote, RangeNotes};
 pub(crate) use super::outcome::Value;
 pub(crate) use classic::{ClassicBucket, bucket_fraction, bucket_quantile};
-pub(crate) use columns::{drop_stale, keep_stats_only};
+pub(crate) use columns::drop_stale;
 pub(crate) use histogram_stats::{histogram_average, histogram_stddev, histogram_stdvar};
 pub(crate) use interpolate::{extend_floats, smoothed_value};
 pub(crate) use order::quantile;
 pub(crate) use quantile::{histogram_fraction, histogram_quantile};
 pub(crate) use steps::{WindowSteps, evaluate_steps};
-pub(crate) use variance::Variance;
 
 /// The samples of one series, staleness markers left out.
 #[derive(Debug, Clone, Copy, Default)]

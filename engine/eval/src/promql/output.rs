@@ -164,7 +164,9 @@ impl SeriesList {
                 counts[*step] += 1;
             }
         }
-        counts.iter_mut().for_each(|count| *count += everywhere);
+        for count in &mut counts {
+            *count += everywhere;
+        }
         counts
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use obsq_query_lang::promql::{Ast, ValueType, parse};
+use obsq_query_lang::without_stray_bytes;
 use obsq_source::{MetricSource, QueryContext};
 
 use super::annotations::{Annotations, MAX_PER_SEVERITY};
@@ -19,11 +20,38 @@ use super::stats::{QueryStats, Timings};
 
 /// The times that a query is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    pub(super) start_ms: i64,
-    pub(super) end_ms: i64,
-    /// `None` for an instant query.
-    pub(super) step_ms: Option<i64>,
+pub(super) enum Times {
+    /// One time.
+    Instant { time_ms: i64 },
+    /// From start to end, in steps.
+    Range {
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    },
+}
+
+impl Times {
+    fn start_ms(self) -> i64 {
+        match self {
+            Self::Instant { time_ms } => time_ms,
+            Self::Range { start_ms, .. } => start_ms,
+        }
+    }
+
+    fn end_ms(self) -> i64 {
+        match self {
+            Self::Instant { time_ms } => time_ms,
+            Self::Range { end_ms, .. } => end_ms,
+        }
+    }
+
+    fn step_ms(self) -> Option<i64> {
+        match self {
+            Self::Instant { .. } => None,
+            Self::Range { step_ms, .. } => Some(step_ms),
+        }
+    }
 }
 
 /// Evaluates a query.
@@ -44,14 +72,14 @@ pub(super) fn evaluate(
     let ast = syntax_tree(request, times)?;
     let plan = plan::build(PlanInput {
         ast: &ast,
-        start_ms: times.start_ms,
-        end_ms: times.end_ms,
-        step_ms: times.step_ms,
+        start_ms: times.start_ms(),
+        end_ms: times.end_ms(),
+        step_ms: times.step_ms(),
         lookback_ms,
         default_subquery_step_ms: options.default_subquery_step_ms,
         delayed_name_removal: options.delayed_name_removal,
     })?;
-    if times.step_ms.is_some() {
+    if times.step_ms().is_some() {
         check_range_type(plan.value_type)?;
     }
     let prepared = clock.monotonic();
@@ -96,15 +124,14 @@ pub(super) fn evaluate(
 
 /// Returns the tree of a query with all durations known.
 fn syntax_tree(request: &QueryRequest<'_>, times: Times) -> Result<Ast, QueryError> {
-    let ast = match request.ast {
-        Some(ast) => Cow::Borrowed(ast),
-        None => {
-            let parsed = parse(request.text).into_result();
-            Cow::Owned(parsed.map_err(|diagnostics| QueryError::parse(request.text, diagnostics))?)
-        }
+    let ast = if let Some(ast) = request.ast {
+        Cow::Borrowed(ast)
+    } else {
+        let parsed = parse(request.text).into_result();
+        Cow::Owned(parsed.map_err(|diagnostics| QueryError::parse(request.text, diagnostics))?)
     };
-    let range_ms = times.end_ms.saturating_sub(times.start_ms);
-    ast.resolve_durations(times.step_ms.unwrap_or(0), range_ms)
+    let range_ms = times.end_ms().saturating_sub(times.start_ms());
+    ast.resolve_durations(times.step_ms().unwrap_or(0), range_ms)
         .map_err(|diagnostic| QueryError::Parse {
             message: diagnostic.upstream.clone(),
             diagnostics: vec![diagnostic],
@@ -121,10 +148,13 @@ fn check_range_type(value_type: ValueType) -> Result<(), QueryError> {
 }
 
 fn value_of(plan: &Plan, output: Output, grid: Grid, times: Times) -> QueryValue {
-    let ts_ms = times.start_ms;
-    let instant = times.step_ms.is_none();
+    let ts_ms = times.start_ms();
+    let instant = times.step_ms().is_none();
     match output {
-        Output::Text(value) => QueryValue::String { ts_ms, value },
+        Output::Text(value) => QueryValue::String {
+            ts_ms,
+            value: without_stray_bytes(&value),
+        },
         Output::Windows(series) => QueryValue::Matrix(series),
         Output::Scalar(scalar) if instant => QueryValue::Scalar {
             ts_ms,

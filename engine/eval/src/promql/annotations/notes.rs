@@ -118,15 +118,6 @@ impl RangeNotes {
         self.bits == 0 && self.start_time_overlaps == 0 && self.invalid_quantiles.is_empty()
     }
 
-    /// Adds what `other` holds.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.bits |= other.bits;
-        self.start_time_overlaps += other.start_time_overlaps;
-        for quantile in &other.invalid_quantiles {
-            self.note_invalid_quantile(*quantile);
-        }
-    }
-
     pub(super) fn for_each<'a>(&self, metric: &'a str, mut add: impl FnMut(Annotation<'a>)) {
         for quantile in &self.invalid_quantiles {
             add(Annotation::InvalidQuantile(*quantile));

@@ -43,7 +43,7 @@ impl Evaluation<'_> {
                 self.set_operation(node, binary, left, right)
             }
             (Output::Vector(left), Output::Vector(right)) => {
-                self.vector_vector(node, binary, left, right)
+                self.vector_vector(node, binary, &left, &right)
             }
             _ => Err(QueryError::internal("an operator between range vectors")),
         }

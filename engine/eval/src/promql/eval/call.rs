@@ -44,9 +44,11 @@ impl Evaluation<'_> {
         let steps = self.plan.grid(node).steps;
         let arguments = self.arguments(args, steps)?;
         match function {
-            Function::MinOf | Function::MaxOf => self.smaller_or_larger(function, arguments, steps),
-            Function::Scalar => self.vector_to_scalar(arguments, steps),
-            Function::Vector => self.scalar_to_vector(node, arguments),
+            Function::MinOf | Function::MaxOf => {
+                self.smaller_or_larger(function, &arguments, steps)
+            }
+            Function::Scalar => self.vector_to_scalar(&arguments, steps),
+            Function::Vector => self.scalar_to_vector(node, &arguments),
             Function::Sort
             | Function::SortDesc
             | Function::SortByLabel
@@ -60,8 +62,8 @@ impl Evaluation<'_> {
             | Function::HistogramSum
             | Function::HistogramAvg
             | Function::HistogramStddev
-            | Function::HistogramStdvar => self.histogram_number(node, function, arguments),
-            Function::Timestamp => self.time_of_step(node, arguments),
+            | Function::HistogramStdvar => self.histogram_number(node, function, &arguments),
+            Function::Timestamp => self.time_of_step(node, &arguments),
             Function::StartTimestamp => {
                 self.meter.release(arguments.samples);
                 Ok(Output::Vector(self.empty()))

@@ -80,6 +80,18 @@ pub(crate) struct Scratch {
     pub(crate) annotations: Annotations,
 }
 
+impl Scratch {
+    /// Returns what one part of a scan works with.
+    pub(crate) fn new(counts: FrameCounts) -> Self {
+        Self {
+            columns: SampleColumns::default(),
+            notes: RangeNotes::default(),
+            counts,
+            annotations: Annotations::default(),
+        }
+    }
+}
+
 /// How many samples one series takes while it is worked on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
@@ -131,16 +143,6 @@ impl Scan {
             labels.without_metadata()
         } else {
             labels.clone()
-        }
-    }
-
-    /// Returns what the parts of this scan work with.
-    pub(crate) fn scratch(&self, counts: FrameCounts) -> Scratch {
-        Scratch {
-            columns: SampleColumns::default(),
-            notes: RangeNotes::default(),
-            counts,
-            annotations: Annotations::default(),
         }
     }
 
@@ -335,7 +337,7 @@ impl Evaluation<'_> {
         }
         if let Op::RangeCall(call) = &node.op {
             if call.function == Function::AbsentOverTime {
-                return self.absent_over_time(node, call, list);
+                return self.absent_over_time(node, call, &list);
             }
             if !self.options.delayed_name_removal {
                 list.series = unify(list.series, scan.grid, Uniqueness::Distinct)?;
@@ -350,7 +352,7 @@ impl Evaluation<'_> {
         let template = self.meter.frame(node.frame).empty_like();
         let held = AtomicUsize::new(self.meter.held());
         let work = |range: std::ops::Range<usize>| {
-            let mut scratch = scan.scratch(template.empty_like());
+            let mut scratch = Scratch::new(template.empty_like());
             let mut part = Part {
                 series: Vec::with_capacity(range.len()),
                 costs: Vec::with_capacity(range.len()),

@@ -2,6 +2,7 @@
 
 use obsq_model::{Labels, LabelsBuilder, METRIC_NAME, Matcher, TimeRange};
 use obsq_query_lang::promql::{LabelMatcher, MatcherOp};
+use obsq_query_lang::without_stray_bytes;
 
 use crate::promql::grid::Grid;
 use crate::promql::kernels::Edges;
@@ -80,7 +81,7 @@ pub(super) fn absent_labels(matchers: &[LabelMatcher]) -> Labels {
             continue;
         }
         if matcher.op == MatcherOp::Equal && !seen.contains(&name) {
-            builder.set(name, &matcher.value);
+            builder.set(name, &without_stray_bytes(&matcher.value));
             seen.push(name);
         } else {
             builder.remove(name);

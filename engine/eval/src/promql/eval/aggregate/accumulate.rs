@@ -19,7 +19,7 @@ use crate::promql::budget::Reservation;
 use crate::promql::error::QueryError;
 use crate::promql::eval::Evaluation;
 use crate::promql::eval::partition::in_parts;
-use crate::promql::eval::scan::{Cost, Scan};
+use crate::promql::eval::scan::{Cost, Scan, Scratch};
 use crate::promql::meter::FrameCounts;
 use crate::promql::output::{Output, SeriesList};
 use crate::promql::plan::{Aggregate, Node};
@@ -164,7 +164,7 @@ fn add_part(
             Ok(adder.part(Vec::new(), counts))
         }
         Feed::Streamed(scan) => {
-            let mut scratch = scan.scratch(counts);
+            let mut scratch = Scratch::new(counts);
             let mut costs = Vec::with_capacity(range.len());
             for index in range {
                 context.check()?;

@@ -1,6 +1,7 @@
 //! `count_values`.
 
 use obsq_model::Labels;
+use obsq_query_lang::{has_stray_bytes, quote};
 use rustc_hash::FxHashMap;
 
 use crate::promql::error::{ParameterError, QueryError};
@@ -27,8 +28,8 @@ impl Evaluation<'_> {
         aggregate: &Aggregate,
     ) -> Result<Output, QueryError> {
         let label = aggregate.value_label.as_deref().unwrap_or_default();
-        if label.is_empty() {
-            let error = ParameterError::CountLabel(format!("{label:?}"));
+        if label.is_empty() || has_stray_bytes(label) {
+            let error = ParameterError::CountLabel(quote(label));
             return Err(QueryError::Parameter(error));
         }
         let steps = self.plan.grid(node).steps;

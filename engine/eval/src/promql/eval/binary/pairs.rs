@@ -22,8 +22,8 @@ impl Evaluation<'_> {
         &mut self,
         node: &Node,
         binary: &Binary,
-        left: SeriesList,
-        right: SeriesList,
+        left: &SeriesList,
+        right: &SeriesList,
     ) -> Result<Output, QueryError> {
         let steps = self.plan.grid(node).steps;
         let matching = binary.matching.clone().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Evaluation<'_> {
             None => stepwise::evaluate(sides, steps, check)?,
         };
         self.note_findings(node, binary, &findings);
-        let gathered = gathered(&left, &right, steps);
+        let gathered = gathered(left, right, steps);
         self.finish(node, left.samples + right.samples, &gathered, series)
     }
 }

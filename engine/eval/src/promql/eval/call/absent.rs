@@ -31,11 +31,11 @@ impl Evaluation<'_> {
         &mut self,
         node: &Node,
         call: &RangeCall,
-        list: SeriesList,
+        list: &SeriesList,
     ) -> Result<Output, QueryError> {
         let steps = self.plan.grid(node).steps;
         let empty = StepSeries::new(call.absent_labels.clone(), true);
-        let result = self.list(vec![missing(&list, steps, empty)])?;
+        let result = self.list(vec![missing(list, steps, empty)])?;
         self.meter.release(list.samples);
         self.meter.hold(result.samples)?;
         Ok(Output::Vector(result))

@@ -26,7 +26,7 @@ impl Evaluation<'_> {
         &mut self,
         node: &Node,
         function: Function,
-        arguments: Arguments,
+        arguments: &Arguments,
     ) -> Result<Output, QueryError> {
         let compute: fn(&FloatHistogram) -> f64 = match function {
             Function::HistogramCount => |histogram| histogram.count,

@@ -145,7 +145,7 @@ impl LabelPattern for InfoSuffix {
         None
     }
 
-    fn prefix(&self) -> &str {
+    fn prefix(&self) -> &'static str {
         ""
     }
 }
@@ -164,7 +164,7 @@ impl LabelPattern for OneOf {
         Some(&self.0)
     }
 
-    fn prefix(&self) -> &str {
+    fn prefix(&self) -> &'static str {
         ""
     }
 }

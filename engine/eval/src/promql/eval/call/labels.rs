@@ -1,7 +1,7 @@
 //! `label_replace` and `label_join`: series keep their values and change their labels.
 
 use obsq_model::METRIC_NAME;
-use obsq_query_lang::Regex;
+use obsq_query_lang::{Regex, has_stray_bytes, without_stray_bytes};
 
 use crate::promql::error::{ParameterError, QueryError};
 use crate::promql::eval::Evaluation;
@@ -43,7 +43,7 @@ impl Evaluation<'_> {
         let [target, separator, sources @ ..] = texts else {
             return Err(QueryError::internal("two strings are expected"));
         };
-        if let Some(source) = sources.iter().find(|source| source.is_empty()) {
+        if let Some(source) = sources.iter().find(|source| !is_label_name(source)) {
             let error = ParameterError::JoinSource(source.clone());
             return Err(QueryError::Parameter(error));
         }
@@ -70,8 +70,13 @@ impl Evaluation<'_> {
     }
 }
 
+/// Says whether a label may have that name: any text that is UTF-8 and not empty.
+fn is_label_name(name: &str) -> bool {
+    !name.is_empty() && !has_stray_bytes(name)
+}
+
 fn check_target(function: &'static str, name: &str) -> Result<(), QueryError> {
-    if !name.is_empty() {
+    if is_label_name(name) {
         return Ok(());
     }
     let name = name.to_owned();
@@ -80,7 +85,8 @@ fn check_target(function: &'static str, name: &str) -> Result<(), QueryError> {
 }
 
 fn set_label(one: &mut StepSeries, name: &str, value: &str) {
-    one.labels = one.labels.to_builder().set(name, value).build();
+    let value = without_stray_bytes(value);
+    one.labels = one.labels.to_builder().set(name, &value).build();
     if name == METRIC_NAME {
         // A name that was just given is not one to be dropped.
         one.drop_name = false;

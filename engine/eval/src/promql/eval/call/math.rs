@@ -80,7 +80,7 @@ impl Evaluation<'_> {
     pub(super) fn time_of_step(
         &mut self,
         node: &Node,
-        arguments: Arguments,
+        arguments: &Arguments,
     ) -> Result<Output, QueryError> {
         let grid = self.plan.grid(node);
         let mut series = Vec::new();

@@ -33,7 +33,7 @@ impl Evaluation<'_> {
     pub(super) fn smaller_or_larger(
         &mut self,
         function: Function,
-        arguments: Arguments,
+        arguments: &Arguments,
         steps: usize,
     ) -> Result<Output, QueryError> {
         let [left, right] = &arguments.scalars[..] else {
@@ -51,7 +51,7 @@ impl Evaluation<'_> {
     /// `scalar`: the only float at a step, or NaN.
     pub(super) fn vector_to_scalar(
         &mut self,
-        arguments: Arguments,
+        arguments: &Arguments,
         steps: usize,
     ) -> Result<Output, QueryError> {
         let mut found = vec![(f64::NAN, 0_u32); steps];
@@ -77,7 +77,7 @@ impl Evaluation<'_> {
     pub(super) fn scalar_to_vector(
         &mut self,
         node: &Node,
-        arguments: Arguments,
+        arguments: &Arguments,
     ) -> Result<Output, QueryError> {
         let steps = self.plan.grid(node).steps;
         let mut one = StepSeries::new(Labels::empty(), false);

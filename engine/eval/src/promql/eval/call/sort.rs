@@ -32,7 +32,9 @@ impl Evaluation<'_> {
         };
         let by_value = matches!(function, Function::Sort | Function::SortDesc);
         if by_value {
-            series.iter_mut().for_each(|one| one.histograms.clear());
+            for one in &mut series {
+                one.histograms.clear();
+            }
         }
         series.retain(|one| !one.is_empty());
         if instant {

@@ -9,7 +9,6 @@ use obsq_model::{CounterResetHint, FloatHistogram, SampleColumns};
 use obsq_query_lang::promql::Function;
 
 use super::{Cost, Scan, Scratch, stats};
-use crate::promql::annotations::Annotation;
 use crate::promql::error::{ParameterError, QueryError};
 use crate::promql::grid::Grid;
 use crate::promql::kernels::{RangeParams, Samples, WindowSteps, drop_stale, evaluate_steps};
@@ -198,15 +197,6 @@ impl Scan {
             emit,
         )
         .map_err(ParameterError::from)?;
-        if function == Function::QuantileOverTime {
-            for (step, _) in floats.iter() {
-                let quantile = params(step).first;
-                if !(0.0..=1.0).contains(&quantile) {
-                    let annotation = Annotation::InvalidQuantile(quantile);
-                    scratch.annotations.add(&annotation, self.span);
-                }
-            }
-        }
         out.floats = floats;
         Ok(cost)
     }

@@ -18,10 +18,20 @@ struct Place {
     spread_to: Option<u32>,
     /// It lies in a part that is evaluated at one step as a whole.
     once: bool,
-    /// A function above looks only at count and sum of histograms.
-    stats_wanted: bool,
-    /// Something above needs the buckets of histograms.
-    buckets_wanted: bool,
+    /// What is looked at in its histograms.
+    histograms: HistogramUse,
+}
+
+/// What the expressions above a node look at in histograms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HistogramUse {
+    /// Nothing in particular.
+    #[default]
+    Whole,
+    /// Count and sum alone.
+    Stats,
+    /// Buckets, whatever the expressions above that look at.
+    Buckets,
 }
 
 /// Where every node of a tree belongs.
@@ -77,8 +87,7 @@ impl Layout {
     /// Source: Prometheus 3.x, `detectHistogramStatsDecoding`. This is more than a saving: what is
     /// not looked at gives no annotation.
     pub(super) fn wants_histogram_stats(&self, id: ExprId) -> bool {
-        let place = self.places[id.index()];
-        place.stats_wanted && !place.buckets_wanted
+        self.places[id.index()].histograms == HistogramUse::Stats
     }
 
     pub(super) fn into_frames(self) -> Vec<Frame> {
@@ -199,28 +208,34 @@ impl Walk<'_> {
 
     /// Returns the place of `id` as its children inherit it.
     fn below(&self, id: ExprId, kind: &ExprKind) -> Place {
-        let mut place = Place {
-            evaluated: true,
-            ..self.layout.places[id.index()]
-        };
-        match kind {
+        let place = self.layout.places[id.index()];
+        let here = match kind {
             ExprKind::Call { function, .. } => match function {
                 Function::HistogramCount | Function::HistogramSum | Function::HistogramAvg => {
-                    place.stats_wanted = true;
+                    HistogramUse::Stats
                 }
                 Function::HistogramQuantile
                 | Function::HistogramQuantiles
-                | Function::HistogramFraction => place.buckets_wanted = true,
-                _ => {}
+                | Function::HistogramFraction => HistogramUse::Buckets,
+                _ => HistogramUse::Whole,
             },
-            ExprKind::Subquery { .. } => place.buckets_wanted = true,
-            ExprKind::Binary {
+            ExprKind::Subquery { .. }
+            | ExprKind::Binary {
                 op: BinaryOp::TrimUpper | BinaryOp::TrimLower,
                 ..
-            } => place.buckets_wanted = true,
-            _ => {}
+            } => HistogramUse::Buckets,
+            _ => HistogramUse::Whole,
+        };
+        let histograms = match (place.histograms, here) {
+            (HistogramUse::Buckets, _) | (_, HistogramUse::Buckets) => HistogramUse::Buckets,
+            (HistogramUse::Stats, _) | (_, HistogramUse::Stats) => HistogramUse::Stats,
+            _ => HistogramUse::Whole,
+        };
+        Place {
+            evaluated: true,
+            histograms,
+            ..place
         }
-        place
     }
 }
 

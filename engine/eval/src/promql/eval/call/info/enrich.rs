@@ -163,17 +163,16 @@ impl<'a> Enrichment<'a> {
             for (_, series) in metrics {
                 met.extend(self.latest_of(series, step)?);
             }
-            let position = match results.get(&met) {
-                Some(position) => *position,
-                None => {
-                    let labels = self.labels_with(&one.labels, &met)?;
-                    let position = labels.map(|labels| {
-                        enriched.push(StepSeries::new(labels, one.drop_name));
-                        enriched.len() - 1
-                    });
-                    results.insert(met, position);
-                    position
-                }
+            let position = if let Some(position) = results.get(&met) {
+                *position
+            } else {
+                let labels = self.labels_with(&one.labels, &met)?;
+                let position = labels.map(|labels| {
+                    enriched.push(StepSeries::new(labels, one.drop_name));
+                    enriched.len() - 1
+                });
+                results.insert(met, position);
+                position
             };
             if let (Some(position), Some(value)) = (position, one.get(step)) {
                 enriched[position].push(step, value);

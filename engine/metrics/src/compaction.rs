@@ -32,6 +32,9 @@ use merge::merge_chunks;
 /// In memory are, per block, 4 bytes for each series and the chunks of the series in work, and what
 /// [`BlockWriter`] holds. `stop` is asked once per series; when it says yes the result is
 /// [`Error::Stopped`] and nothing is left behind.
+///
+/// A [`Block::delete`] from one of `blocks` while this runs may miss the new block: the caller repeats it
+/// there before it publishes the block.
 pub fn compact(
     vfs: &Arc<dyn Vfs>,
     parent: &Path,

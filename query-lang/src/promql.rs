@@ -2,6 +2,7 @@
 
 mod ast;
 mod check;
+mod complete;
 mod lex;
 mod parse;
 mod print;
@@ -16,6 +17,7 @@ pub use ast::{
     Function, Grouping, LabelMatcher, MatchCardinality, MatcherOp, UnaryOp, ValueType,
     VectorMatching, VectorSelector,
 };
+pub use complete::{Completion, CompletionKind, CompletionSource, Completions, complete};
 pub use parse::{Parsed, parse, parse_selector};
 pub use print::{pretty, pretty_at, print};
 pub use signature::Signature;

@@ -10,6 +10,8 @@ pub use pretty::{pretty, pretty_at};
 use super::ast::{Ast, ExprId};
 use pieces::{Piece, pieces};
 
+pub(super) use pieces::label_name;
+
 /// Returns the canonical text of node `id` on one line, as upstream prints it: parsing it gives
 /// the same query again, but for the order of matchers, which are sorted.
 pub fn print(ast: &Ast, id: ExprId) -> String {

@@ -130,7 +130,7 @@ fn matcher(matcher: &LabelMatcher) -> String {
 }
 
 /// Quotes a label's name unless it is a plain identifier.
-fn label_name(name: &str) -> Cow<'_, str> {
+pub(in crate::promql) fn label_name(name: &str) -> Cow<'_, str> {
     let starts_well = name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
     if starts_well && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) {
         return Cow::Borrowed(name);

@@ -7,7 +7,7 @@ use super::{RangeNotes, Samples, Value};
 
 /// A running variance (Welford's method, compensated).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Variance {
+struct Variance {
     number: f64,
     mean: KahanSum,
     squares: KahanSum,
@@ -15,7 +15,7 @@ pub(crate) struct Variance {
 
 impl Variance {
     /// Adds `value`.
-    pub(crate) fn add(&mut self, value: f64) {
+    fn add(&mut self, value: f64) {
         self.number += 1.0;
         let delta = value - self.mean.total();
         self.mean.add(delta / self.number);
@@ -23,7 +23,7 @@ impl Variance {
     }
 
     /// Returns the variance of the values so far; NaN when there are none.
-    pub(crate) fn value(&self) -> f64 {
+    fn value(&self) -> f64 {
         self.squares.total() / self.number
     }
 }

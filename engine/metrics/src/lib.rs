@@ -14,6 +14,7 @@
 //! The layout of the data directory and the guarantees are in `docs/storage.md`.
 
 mod block;
+mod block_set;
 mod blocks;
 mod boundary;
 mod bytes;
@@ -37,6 +38,7 @@ pub use block::{
     Block, BlockCache, BlockDesc, BlockMeta, BlockSeries, BlockSpec, BlockStats, BlockWriter,
     ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile, ThanosMeta,
 };
+pub use block_set::BlockSet;
 pub use compaction::{CompactionPlan, compact, plan_compaction, superseded_blocks};
 pub use error::Error;
 pub use options::StoreOptions;

@@ -17,6 +17,8 @@ use obsq_source::Error;
 use obsq_wal::{DirectoryLock, Wal, WalOptions};
 use parking_lot::{Mutex, RwLock};
 
+pub(crate) use self::source::from_block;
+
 use self::maintain::Maintenance;
 use self::recover::recover;
 use self::tenants::Tenants;

@@ -167,7 +167,7 @@ impl TenantStore {
     }
 }
 
-fn from_block(
+pub(crate) fn from_block(
     block: &Arc<Block>,
     index: usize,
     series: Vec<BlockSeries>,

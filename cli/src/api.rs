@@ -9,12 +9,18 @@ mod answer;
 mod call;
 mod debug;
 mod http;
+mod local;
+mod open;
 
 use std::pin::Pin;
 
 pub(crate) use answer::{Answer, Point, QueryAnswer, SeriesAnswer, Value};
 pub(crate) use call::{Call, QueryParameters};
 pub(crate) use http::HttpApi;
+pub(crate) use local::LocalApi;
+pub(crate) use open::{
+    Layout, layout, open_blocks, open_directory, open_store, read_exposition, tenant,
+};
 
 use crate::exit::Failure;
 

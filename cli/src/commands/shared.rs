@@ -1,12 +1,15 @@
 //! What several commands do alike: finding the source, the time frame, the form of the answer.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use clap::ValueEnum as _;
 use jiff::tz::TimeZone;
+use obsq_metrics::BlockSet;
 use obsq_model::TimeRange;
+use obsq_source::MetricSource;
 
-use crate::api::{Answer, Api, HttpApi};
+use crate::api::{Answer, Api, HttpApi, LocalApi, open_directory, read_exposition, tenant};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
@@ -35,19 +38,38 @@ pub(crate) struct Opened {
 pub(crate) fn open(args: &SourceArgs, session: &mut Session) -> Result<Opened, Failure> {
     let config = load(session.config_file.as_deref(), &session.environment)?;
     let target = resolve(args, &config)?;
-    let api: Box<dyn Api> = match &target.place {
-        Place::Server(url) => Box::new(HttpApi::new(url, &target.access, target.timeout)?),
-        Place::Data(_) | Place::Stdin => {
-            return Err(Failure::usage(
-                "reading without a server is not possible yet",
-            ));
-        }
-    };
+    let api = who_answers(&target, session)?;
     Ok(Opened {
         config,
         target,
         api,
     })
+}
+
+fn who_answers(target: &Target, session: &Session) -> Result<Box<dyn Api>, Failure> {
+    let clock = || Arc::clone(&session.clock);
+    let (source, name): (Arc<dyn MetricSource>, String) = match &target.place {
+        Place::Server(url) => {
+            return Ok(Box::new(HttpApi::new(url, &target.access, target.timeout)?));
+        }
+        Place::Data(dir) => (open_directory(dir, clock())?, dir.display().to_string()),
+        Place::Stdin => {
+            let mut set = BlockSet::default();
+            set.add_samples(read_exposition(
+                &read_stdin(session)?,
+                session.clock.now_ms(),
+            )?);
+            (Arc::new(set), "standard input".into())
+        }
+    };
+    let tenant = tenant(target.access.org_id.as_deref())?;
+    Ok(Box::new(LocalApi::new(
+        source,
+        tenant,
+        name,
+        clock(),
+        target.timeout,
+    )?))
 }
 
 /// How the answer shall look.

@@ -18,9 +18,7 @@ pub(crate) use answer::{Answer, Point, QueryAnswer, SeriesAnswer, Value};
 pub(crate) use call::{Call, QueryParameters};
 pub(crate) use http::HttpApi;
 pub(crate) use local::LocalApi;
-pub(crate) use open::{
-    Layout, layout, open_blocks, open_directory, open_store, read_exposition, tenant,
-};
+pub(crate) use open::{Layout, layout, open_blocks, open_directory, read_exposition, tenant};
 
 use crate::exit::Failure;
 

@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Series(commands::SeriesArgs),
     Fmt(commands::FmtArgs),
     Explain(commands::ExplainArgs),
+    Import(commands::ImportArgs),
+    Export(commands::ExportArgs),
     Serve(Box<commands::ServeArgs>),
     Demo(commands::DemoArgs),
     Ctx(commands::CtxArgs),

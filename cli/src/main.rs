@@ -65,6 +65,8 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Series(args)) => commands::series(&args, session),
         Some(Command::Fmt(args)) => commands::fmt(&args, session),
         Some(Command::Explain(args)) => commands::explain(&args, session),
+        Some(Command::Import(args)) => commands::import(&args, session),
+        Some(Command::Export(args)) => commands::export(&args, session),
         Some(Command::Serve(args)) => commands::serve(*args, session),
         Some(Command::Demo(args)) => commands::demo(&args, session),
         Some(Command::Ctx(args)) => commands::ctx(&args, session),

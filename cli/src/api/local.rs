@@ -184,7 +184,7 @@ mod tests {
         let (status, body) = ask(query("sum(")).await;
         assert_eq!(status, 400);
         assert!(
-            body.contains("parse error: unexpected end of input"),
+            body.contains("parse error: unclosed left parenthesis"),
             "{body}"
         );
     }

@@ -60,7 +60,7 @@ pub(crate) fn open_directory(
 }
 
 /// Opens obsq's own store, which no server may hold at the same time.
-pub(crate) fn open_store(dir: &Path, clock: Arc<dyn Clock>) -> Result<MetricStore, Failure> {
+fn open_store(dir: &Path, clock: Arc<dyn Clock>) -> Result<MetricStore, Failure> {
     let mut options = StoreOptions::new(dir.to_owned(), clock);
     options.maintenance = false;
     MetricStore::open(options).map_err(|error| {

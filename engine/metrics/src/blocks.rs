@@ -166,8 +166,8 @@ impl Blocks {
     }
 }
 
-/// Returns a new name for a block.
-pub(crate) fn new_ulid(now_ms: i64) -> Ulid {
+/// Returns a new name for a block that is made at `now_ms`.
+pub fn new_ulid(now_ms: i64) -> Ulid {
     use std::hash::{BuildHasher as _, RandomState};
     let random = || u128::from(RandomState::new().hash_one(now_ms));
     Ulid::from_parts(now_ms.max(0) as u64, random() << 64 | random())

@@ -39,6 +39,7 @@ pub use block::{
     ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile, ThanosMeta,
 };
 pub use block_set::BlockSet;
+pub use blocks::new_ulid;
 pub use compaction::{CompactionPlan, compact, plan_compaction, superseded_blocks};
 pub use error::Error;
 pub use options::StoreOptions;

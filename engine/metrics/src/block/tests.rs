@@ -4,6 +4,7 @@ mod damage;
 mod interchange;
 mod model;
 mod prometheus;
+mod version1;
 
 use std::collections::BTreeMap;
 use std::path::Path;

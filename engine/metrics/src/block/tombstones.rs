@@ -165,6 +165,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn arbitrary_tombstones_never_panic(ranges in vec((0_u32..4, any::<i64>(), any::<i64>()), 0..20)) {
+            let mut tombstones = Tombstones::default();
+            for (series, start, end) in ranges {
+                tombstones.add(series, TimeRange::new(start, end));
+            }
+            prop_assert!(Tombstones::parse(&tombstones.to_bytes()).is_ok());
+        }
+
+        #[test]
         fn any_tombstones_round_trip(ranges in vec((0_u32..4, -100_i64..100, 0_i64..30), 0..30)) {
             let mut tombstones = Tombstones::default();
             for (series, start, length) in &ranges {

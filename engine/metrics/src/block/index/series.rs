@@ -141,3 +141,63 @@ fn parse_chunks(
     }
     Ok(kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::index::Version;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn symbols() -> Symbols {
+        Symbols::parse(b"\x00\x00\x00\x02\x01a\x01b".to_vec(), 5, Version::V2).unwrap()
+    }
+
+    fn entry(labels: &[u8], chunks: &[ChunkRef]) -> Vec<u8> {
+        let mut body = labels.to_vec();
+        put_chunks(&mut body, chunks);
+        body
+    }
+
+    #[test]
+    fn labels_out_of_order_are_refused() {
+        let chunk = ChunkRef {
+            min_ts_ms: 1,
+            max_ts_ms: 2,
+            reference: 8,
+        };
+        let parse = |labels| parse_body(&entry(labels, &[chunk]), 1, &symbols(), TimeRange::ALL);
+        assert!(parse(&[2, 0, 1, 1, 0]).is_ok());
+        assert!(parse(&[2, 1, 1, 0, 0]).is_err());
+        assert!(parse(&[2, 0, 1, 0, 1]).is_err());
+        assert!(parse(&[1, 0, 7]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunks_round_trip(gaps in vec((1_i64..1 << 40, 0_i64..1 << 40, 1_u64..1 << 30), 1..20)) {
+            let (mut at, mut reference) = (-(1_i64 << 41), 0);
+            let chunks: Vec<_> = gaps
+                .into_iter()
+                .map(|(gap, length, step)| {
+                    let min_ts_ms = at + gap;
+                    at = min_ts_ms + length;
+                    reference += step;
+                    ChunkRef { min_ts_ms, max_ts_ms: at, reference }
+                })
+                .collect();
+            let body = entry(&[1, 0, 1], &chunks);
+            let all = parse_body(&body, 7, &symbols(), TimeRange::ALL).unwrap().unwrap();
+            prop_assert_eq!(&all.chunks, &chunks);
+            let range = TimeRange::new(chunks[0].max_ts_ms, chunks[0].max_ts_ms);
+            let first = parse_body(&body, 7, &symbols(), range).unwrap().unwrap();
+            prop_assert_eq!(&first.chunks, &chunks[..1]);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(body: Vec<u8>) {
+            let _entry = parse_body(&body, 1, &symbols(), TimeRange::ALL);
+            let _frame = entry_body(&body).and(entry_bytes(&body).map(Some));
+        }
+    }
+}

@@ -67,3 +67,35 @@ impl Symbols {
         self.texts.capacity() + self.offsets.capacity() * size_of::<u32>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_symbol_that_is_not_there_is_an_error() {
+        let body = b"\x00\x00\x00\x02\x01a\x02bc".to_vec();
+        let symbols = Symbols::parse(body.clone(), 5, Version::V2).unwrap();
+        assert_eq!((symbols.get(0), symbols.get(1)), (Ok("a"), Ok("bc")));
+        assert!(symbols.get(2).is_err());
+        let symbols = Symbols::parse(body, 5, Version::V1).unwrap();
+        assert_eq!((symbols.get(13), symbols.get(15)), (Ok("a"), Ok("bc")));
+        assert!(
+            [0, 12, 14, 16, u32::MAX]
+                .iter()
+                .all(|place| symbols.get(*place).is_err())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(body: Vec<u8>, symbol: u32) {
+            for version in [Version::V1, Version::V2] {
+                if let Ok(symbols) = Symbols::parse(body.clone(), 5, version) {
+                    let _text = symbols.get(symbol % 64);
+                }
+            }
+        }
+    }
+}

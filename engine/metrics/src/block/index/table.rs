@@ -203,3 +203,21 @@ impl Values {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(mut section: Vec<u8>) {
+            let _sorted = PostingsTable::parse_sorted(&section, 4);
+            let _whole = PostingsTable::parse_whole(&section);
+            // With a plausible number in front more of it is looked at.
+            section.splice(0..0, [0, 0, 0, 3]);
+            let _sorted = PostingsTable::parse_sorted(&section, 4);
+            let _whole = PostingsTable::parse_whole(&section);
+        }
+    }
+}

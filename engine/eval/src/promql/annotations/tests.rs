@@ -145,3 +145,64 @@ fn merging_keeps_the_order_and_lets_the_later_place_win() {
     assert!(warnings[0].ends_with("(1:4)"));
     assert_eq!(warnings[1], "store: a block is damaged");
 }
+
+#[test]
+fn every_annotation_has_the_text_of_upstream() {
+    use Annotation as A;
+    let fix = MonotonicityFix {
+        min_bucket: 0.5,
+        max_bucket: 2.0,
+        max_diff: 3.0,
+    };
+    let metric = "m";
+    let all = [
+        A::InvalidRatio {
+            ratio: -1.5,
+            capped: -1.0,
+        },
+        A::InvalidQuantile(1.1),
+        A::BadBucketLabel { metric, label: "x" },
+        A::MixedFloatsHistograms { metric },
+        A::MixedFloatsHistogramsInAggregation,
+        A::MixedClassicNative { metric },
+        A::NativeHistogramNotCounter { metric },
+        A::NativeHistogramNotGauge { metric },
+        A::MixedExponentialCustom { metric },
+        A::IncompatibleBucketLayout { operator: "-" },
+        A::SortInRangeQuery,
+        A::CounterResetCollision(HistogramOperation::Subtraction),
+        A::StartTimeOverlap {
+            metric,
+            occurrences: 3,
+        },
+        A::PossibleNonCounter { metric },
+        A::PossibleNonCounterType {
+            metric,
+            type_label: "gauge",
+        },
+        A::ForcedMonotonicity {
+            metric,
+            fix,
+            ts_ms: 0,
+        },
+        A::IncompatibleTypes {
+            left: "histogram",
+            operator: "^",
+            right: "float",
+        },
+        A::IgnoredInAggregation { aggregation: "min" },
+        A::IgnoredInMixedRange { metric },
+        A::QuantileNanResult { metric },
+        A::QuantileNanSkew { metric },
+        A::FractionNans { metric },
+        A::MismatchedCustomBuckets(HistogramOperation::Aggregation),
+    ];
+    let mut annotations = Annotations::default();
+    for annotation in &all {
+        annotations.add(annotation, span(0));
+    }
+    let (warnings, infos) = annotations.render("x", 0);
+    assert_eq!(warnings.len() + infos.len(), all.len());
+    let _room = obsq_snapshots::bind("engine/eval");
+    insta::assert_snapshot!("annotations", [warnings, infos].concat().join("\n"));
+}

@@ -97,8 +97,8 @@ impl Extent {
     /// is. `first_share` is the first value of a counter divided by the difference: how far back
     /// zero lies, in units of the sampled time.
     pub(super) fn factor(&self, first_share: Option<f64>) -> Option<f64> {
-        let sampled = seconds(self.last_ms - self.started_ms.unwrap_or(self.first_ms));
-        let between = seconds(self.last_ms - self.first_ms);
+        let sampled = seconds(self.started_ms.unwrap_or(self.first_ms), self.last_ms);
+        let between = seconds(self.first_ms, self.last_ms);
         let average = if self.samples > 1 {
             between / (self.samples - 1) as f64
         } else {
@@ -109,7 +109,7 @@ impl Extent {
             Some(_) => 0.0,
             None if self.samples == 1 => return None,
             None => {
-                let mut to_start = seconds(self.first_ms - self.window_start_ms);
+                let mut to_start = seconds(self.window_start_ms, self.first_ms);
                 if to_start >= threshold {
                     to_start = average / 2.0;
                 }
@@ -121,7 +121,7 @@ impl Extent {
                 }
             }
         };
-        let mut to_end = seconds(self.window_end_ms - self.last_ms);
+        let mut to_end = seconds(self.last_ms, self.window_end_ms);
         if to_end >= threshold {
             to_end = average / 2.0;
         }
@@ -132,8 +132,9 @@ impl Extent {
     }
 }
 
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
+/// Returns the seconds between two times, which may be as far apart as any two can be.
+fn seconds(from_ms: i64, to_ms: i64) -> f64 {
+    to_ms.saturating_sub(from_ms) as f64 / 1000.0
 }
 
 fn float_rate(window: &Window<'_>, kind: RateKind, notes: &mut RangeNotes) -> Option<f64> {
@@ -249,6 +250,12 @@ mod tests {
         assert_eq!(float(of(increase, &columns, 5_000, 45_000)), 40.0);
         assert_eq!(float(of(rate, &columns, 5_000, 45_000)), 1.0);
         assert_eq!(float(of(delta, &columns, 5_000, 45_000)), 40.0);
+    }
+
+    #[test]
+    fn a_window_over_all_times_does_not_overflow() {
+        let columns = floats(10_000, &[110.0, 120.0]);
+        assert_eq!(float(of(increase, &columns, i64::MIN, i64::MAX)), 20.0);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Line {
         }
         let [mut sum_x, mut sum_y, mut sum_xy, mut sum_xx] = [KahanSum::default(); 4];
         for (ts, y) in samples.float_ts.iter().zip(samples.floats) {
-            let x = (ts - origin_ms) as f64 / 1e3;
+            let x = ts.saturating_sub(origin_ms) as f64 / 1e3;
             sum_x.add(x);
             sum_y.add(*y);
             sum_xy.add(x * y);

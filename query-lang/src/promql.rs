@@ -22,3 +22,6 @@ pub use parse::{Parsed, parse, parse_selector};
 pub use print::{pretty, pretty_at, print};
 pub use signature::Signature;
 pub use text::{format_duration, parse_duration};
+
+#[cfg(test)]
+mod tests;

@@ -387,3 +387,6 @@ fn type_hint(ast: &Ast, id: ExprId, wanted: ValueType, got: ValueType) -> Option
     };
     Some(hint.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,14 @@
 //!
 //! Iterative, and linear in the length of the result.
 
+mod offset;
 mod pieces;
 mod pretty;
 
 pub use pretty::{pretty, pretty_at};
 
 use super::ast::{Ast, ExprId};
-use pieces::{Piece, pieces};
+use pieces::Piece;
 
 pub(super) use pieces::label_name;
 
@@ -16,7 +17,7 @@ pub(super) use pieces::label_name;
 /// the same query again, but for the order of matchers, which are sorted.
 pub fn print(ast: &Ast, id: ExprId) -> String {
     let mut out = String::new();
-    push_flat(ast, id, &mut out);
+    Source::new(ast).push_flat(id, &mut out);
     out
 }
 
@@ -29,16 +30,32 @@ impl std::fmt::Display for Ast {
     }
 }
 
-/// Appends node `id` on one line.
-fn push_flat(ast: &Ast, id: ExprId, out: &mut String) {
-    let mut pending = vec![Piece::Node(id)];
-    while let Some(piece) = pending.pop() {
-        match piece {
-            Piece::Text(text) => out.push_str(&text),
-            Piece::Node(id) => {
-                let first = pending.len();
-                pieces(ast, id, &mut pending);
-                pending[first..].reverse();
+/// A tree, and what its text depends on.
+struct Source<'a> {
+    ast: &'a Ast,
+    /// Selectors whose offset has to stand before their other modifiers, sorted.
+    offset_first: Vec<ExprId>,
+}
+
+impl<'a> Source<'a> {
+    fn new(ast: &'a Ast) -> Self {
+        Self {
+            ast,
+            offset_first: offset::first(ast),
+        }
+    }
+
+    /// Appends node `id` on one line.
+    fn push_flat(&self, id: ExprId, out: &mut String) {
+        let mut pending = vec![Piece::Node(id)];
+        while let Some(piece) = pending.pop() {
+            match piece {
+                Piece::Text(text) => out.push_str(&text),
+                Piece::Node(id) => {
+                    let first = pending.len();
+                    self.pieces(id, &mut pending);
+                    pending[first..].reverse();
+                }
             }
         }
     }

@@ -167,3 +167,72 @@ fn without_duration_nodes(mut nodes: Vec<Expr>) -> Vec<Expr> {
     }
     nodes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parse;
+
+    fn resolved(text: &str, step_ms: i64, range_ms: i64) -> String {
+        let ast = parse(text).into_result().unwrap();
+        match ast.resolve_durations(step_ms, range_ms) {
+            Ok(resolved) => {
+                assert!(
+                    resolved
+                        .iter()
+                        .all(|(_, e)| !matches!(e.kind, ExprKind::Duration { .. }))
+                );
+                resolved.to_string()
+            }
+            Err(diagnostic) => diagnostic.upstream,
+        }
+    }
+
+    #[test]
+    fn expressions_become_durations() {
+        let cases = [
+            ("a[5m*2]", "a[10m]"),
+            ("a[step()]", "a[15s]"),
+            (
+                "a[range()/2:step()] offset -step()",
+                "a[30m:15s] offset -15s",
+            ),
+            ("a offset (1h - 90m)", "a offset -30m"),
+            ("a[min_of(5m, step())+max_of(1,2)]", "a[17s]"),
+            ("a[2^3%5]", "a[3s]"),
+            (
+                "rate(a[5m*2]) + sum(b offset (1m+1m))",
+                "rate(a[10m]) + sum(b offset 2m)",
+            ),
+            ("a[-(-5m)]", "a[5m]"),
+            ("a offset (0.0005 * 3)", "a offset 1ms"),
+            ("a[5m]", "a[5m]"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(resolved(text, 15_000, 3_600_000), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_that_cannot_be_are_refused_with_their_place() {
+        let cases = [
+            ("foo[step()]", "4:10: duration must be greater than 0"),
+            ("foo[-2^2]", "4:8: duration must be greater than 0"),
+            ("a[5m/step()]", "2:11: division by zero"),
+            ("a[5m%(1-1)]", "2:9: modulo by zero"),
+            ("a offset (9e9^99)", "10:16: duration is NaN or infinite"),
+            ("a offset (9e9*2)", "10:15: duration is out of range"),
+            (
+                "a[min_of(step(),1)]",
+                "9:17: duration must be greater than 0",
+            ),
+            (
+                "rate(a[(0-1)]) + rate(b[1-1])",
+                "8:11: duration must be greater than 0",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(resolved(text, 0, 0), expected, "{text}");
+        }
+    }
+}

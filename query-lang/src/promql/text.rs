@@ -209,3 +209,105 @@ fn push_escape(bytes: &mut Vec<u8>, chars: &mut std::str::Chars<'_>) {
         c => push_char(bytes, c),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_read_and_written_as_upstream_does() {
+        let cases = [
+            ("0", 0, "0s"),
+            ("0s", 0, "0s"),
+            ("1ms", 1, "1ms"),
+            ("90s", 90_000, "1m30s"),
+            ("1h30m", 5_400_000, "1h30m"),
+            ("7d", 604_800_000, "1w"),
+            ("8d", 691_200_000, "8d"),
+            ("1y1w1d1h1m1s1ms", 32_230_861_001, "373d1h1m1s1ms"),
+            ("365d", 31_536_000_000, "1y"),
+        ];
+        for (text, millis, canonical) in cases {
+            assert_eq!(parse_duration(text), Ok(millis), "{text}");
+            assert_eq!(format_duration(millis), canonical, "{text}");
+        }
+        assert_eq!(format_duration(-90_000), "-1m30s");
+    }
+
+    #[test]
+    fn durations_that_make_no_sense_are_refused() {
+        let cases = [
+            ("", "empty duration string"),
+            ("1", "not a valid duration string: \"1\""),
+            ("-1s", "not a valid duration string: \"-1s\""),
+            ("1s1m", "not a valid duration string: \"1s1m\""),
+            ("1m1m", "not a valid duration string: \"1m1m\""),
+            ("1x", "unknown unit \"x\" in duration \"1x\""),
+            ("1.5h", "unknown unit \".\" in duration \"1.5h\""),
+            ("300y", "duration out of range"),
+            (
+                "99999999999999999999s",
+                "not a valid duration string: \"99999999999999999999s\"",
+            ),
+            ("9999999999999999999s", "duration out of range"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_duration(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_in_go() {
+        let cases = [
+            ("42", 42.0),
+            ("0x1F", 31.0),
+            ("0X_ff", 255.0),
+            ("017", 15.0),
+            ("0o17", 15.0),
+            ("0b101", 5.0),
+            ("089", 89.0),
+            ("1_000", 1_000.0),
+            ("1_0.2_5e1_0", 10.25e10),
+            ("9223372036854775808", 9_223_372_036_854_775_808.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("iNf", f64::INFINITY),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_number(text), Ok(expected), "{text}");
+        }
+        assert!(parse_number("nan").is_ok_and(f64::is_nan));
+        let range = "strconv.ParseFloat: parsing \"1e999\": value out of range";
+        assert_eq!(parse_number("1e999"), Err(range.to_owned()));
+        let syntax = "strconv.ParseFloat: parsing \"0x\": invalid syntax";
+        assert_eq!(parse_number("0x"), Err(syntax.to_owned()));
+    }
+
+    #[test]
+    fn strings_are_unquoted() {
+        let cases = [
+            (r#""a\n\t\"\\""#, "a\n\t\"\\"),
+            (r"'\''", "'"),
+            (r"`\n`", "\\n"),
+            (r#""\x41\101\u00e9\U0001F600""#, "AAé😀"),
+            (r#""\xc3\xa9""#, "é"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(unquote(text), expected, "{text}");
+        }
+        assert_eq!(go::quote(&unquote(r#""\xff\xc3""#)), r#""\xff\xc3""#);
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_that_was_written_reads_back(millis in 0..MAX_DURATION_MS) {
+            prop_assert_eq!(parse_duration(&format_duration(millis)), Ok(millis));
+        }
+
+        #[test]
+        fn a_string_that_was_quoted_reads_back(text in "\\PC*|[\\x00-\\x7f]*") {
+            prop_assert_eq!(unquote(&go::quote(&text)), text);
+        }
+    }
+}

@@ -114,7 +114,7 @@ fn what_fits_the_place_is_offered() {
         ),
         ("topk(5, or|", "{\"order.value\"} orders_total", "or"),
         ("\"a |", "", "a "),
-        ("1 # or|", "", "or"),
+        ("1 # or|", "", ""),
     ];
     for (marked, items, replaced) in cases {
         let (texts, replace) = offers(marked);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::Source;
 use crate::go;
 use crate::promql::ast::{
     AggregateOp, Ast, At, Duration, DurationOp, ExprId, ExprKind, FillValues, Grouping,
@@ -32,52 +33,59 @@ impl From<String> for Piece {
     }
 }
 
-/// Appends the pieces of node `id` on one line, in order.
-pub(super) fn pieces(ast: &Ast, id: ExprId, out: &mut Vec<Piece>) {
-    let kind = &ast.get(id).kind;
-    match kind {
-        ExprKind::Number { value, is_duration } => out.push(number(*value, *is_duration).into()),
-        ExprKind::String(text) => out.push(go::quote(text).into()),
-        ExprKind::Vector(selector) => vector(selector, out),
-        ExprKind::Matrix { selector, range } => matrix(ast, *selector, *range, out),
-        ExprKind::Subquery { expr, .. } => {
-            out.push(Piece::Node(*expr));
-            subquery_suffix(kind, out);
-        }
-        ExprKind::Call { function, args } => {
-            out.extend([function.as_str().into(), "(".into()]);
-            for (index, arg) in args.iter().enumerate() {
-                if index > 0 {
-                    out.push(", ".into());
+impl Source<'_> {
+    /// Appends the pieces of node `id` on one line, in order.
+    pub(super) fn pieces(&self, id: ExprId, out: &mut Vec<Piece>) {
+        let kind = &self.ast.get(id).kind;
+        match kind {
+            ExprKind::Number { value, is_duration } => {
+                out.push(number(*value, *is_duration).into());
+            }
+            ExprKind::String(text) => out.push(go::quote(text).into()),
+            ExprKind::Vector(selector) => {
+                let offset_first = self.offset_first.binary_search(&id).is_ok();
+                vector(selector, offset_first, out);
+            }
+            ExprKind::Matrix { selector, range } => matrix(self.ast, *selector, *range, out),
+            ExprKind::Subquery { expr, .. } => {
+                out.push(Piece::Node(*expr));
+                subquery_suffix(kind, out);
+            }
+            ExprKind::Call { function, args } => {
+                out.extend([function.as_str().into(), "(".into()]);
+                for (index, arg) in args.iter().enumerate() {
+                    if index > 0 {
+                        out.push(", ".into());
+                    }
+                    out.push(Piece::Node(*arg));
                 }
-                out.push(Piece::Node(*arg));
+                out.push(")".into());
             }
-            out.push(")".into());
-        }
-        ExprKind::Aggregate {
-            op,
-            expr,
-            param,
-            grouping,
-        } => {
-            out.push((aggregate_head(*op, grouping) + "(").into());
-            if let Some(param) = param {
-                out.extend([Piece::Node(*param), ", ".into()]);
+            ExprKind::Aggregate {
+                op,
+                expr,
+                param,
+                grouping,
+            } => {
+                out.push((aggregate_head(*op, grouping) + "(").into());
+                if let Some(param) = param {
+                    out.extend([Piece::Node(*param), ", ".into()]);
+                }
+                out.extend([Piece::Node(*expr), ")".into()]);
             }
-            out.extend([Piece::Node(*expr), ")".into()]);
-        }
-        ExprKind::Binary { lhs, rhs, .. } => out.extend([
-            Piece::Node(*lhs),
-            format!(" {} ", operator(kind)).into(),
-            Piece::Node(*rhs),
-        ]),
-        ExprKind::Unary { op, expr } => out.extend([op.as_str().into(), Piece::Node(*expr)]),
-        ExprKind::Paren(expr) => out.extend(["(".into(), Piece::Node(*expr), ")".into()]),
-        ExprKind::Duration { wrapped: false, .. } => duration_expression(kind, out),
-        ExprKind::Duration { wrapped: true, .. } => {
-            out.push("(".into());
-            duration_expression(kind, out);
-            out.push(")".into());
+            ExprKind::Binary { lhs, rhs, .. } => out.extend([
+                Piece::Node(*lhs),
+                format!(" {} ", operator(kind)).into(),
+                Piece::Node(*rhs),
+            ]),
+            ExprKind::Unary { op, expr } => out.extend([op.as_str().into(), Piece::Node(*expr)]),
+            ExprKind::Paren(expr) => out.extend(["(".into(), Piece::Node(*expr), ")".into()]),
+            ExprKind::Duration { wrapped: false, .. } => duration_expression(kind, out),
+            ExprKind::Duration { wrapped: true, .. } => {
+                out.push("(".into());
+                duration_expression(kind, out);
+                out.push(")".into());
+            }
         }
     }
 }
@@ -185,10 +193,16 @@ fn extension(selector: &VectorSelector) -> &'static str {
     }
 }
 
-fn vector(selector: &VectorSelector, out: &mut Vec<Piece>) {
-    let text = metric(selector) + &at_modifier(selector.at) + extension(selector);
-    out.push(text.into());
-    offset_modifier(selector.offset, out);
+fn vector(selector: &VectorSelector, offset_first: bool, out: &mut Vec<Piece>) {
+    let others = at_modifier(selector.at) + extension(selector);
+    if offset_first {
+        out.push(metric(selector).into());
+        offset_modifier(selector.offset, out);
+        out.push(others.into());
+    } else {
+        out.push((metric(selector) + &others).into());
+        offset_modifier(selector.offset, out);
+    }
 }
 
 fn matrix(ast: &Ast, selector: ExprId, range: Duration, out: &mut Vec<Piece>) {

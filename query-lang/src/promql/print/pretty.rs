@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::pieces::{Piece, aggregate_head, operator, pieces, subquery_suffix};
-use super::push_flat;
+use super::Source;
+use super::pieces::{Piece, aggregate_head, operator, subquery_suffix};
 use crate::promql::ast::{Ast, ExprId, ExprKind};
 
 /// The width that upstream breaks at.
@@ -24,9 +24,10 @@ pub fn pretty_at(ast: &Ast, width: usize) -> String {
     if ast.is_empty() {
         return String::new();
     }
+    let source = Source::new(ast);
     let mut printer = Printer {
-        ast,
-        lengths: lengths(ast),
+        lengths: lengths(&source),
+        source,
         width,
         max_level: MAX_INDENT_BYTES / (2 * INDENT.len() * ast.len()),
         out: String::new(),
@@ -37,11 +38,11 @@ pub fn pretty_at(ast: &Ast, width: usize) -> String {
 }
 
 /// Returns the length of every node on one line, by [`ExprId`].
-fn lengths(ast: &Ast) -> Vec<usize> {
-    let mut lengths: Vec<usize> = Vec::with_capacity(ast.len());
+fn lengths(source: &Source<'_>) -> Vec<usize> {
+    let mut lengths: Vec<usize> = Vec::with_capacity(source.ast.len());
     let mut parts = Vec::new();
-    for (id, _) in ast.iter() {
-        pieces(ast, id, &mut parts);
+    for (id, _) in source.ast.iter() {
+        source.pieces(id, &mut parts);
         let length = parts.drain(..).map(|piece| match piece {
             Piece::Text(text) => text.len(),
             Piece::Node(id) => lengths[id.index()],
@@ -79,7 +80,7 @@ fn text(text: &'static str) -> Task {
 }
 
 struct Printer<'a> {
-    ast: &'a Ast,
+    source: Source<'a>,
     lengths: Vec<usize>,
     width: usize,
     max_level: usize,
@@ -89,7 +90,7 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn run(&mut self) {
-        let mut pending = vec![Task::Node(self.ast.root(), 0)];
+        let mut pending = vec![Task::Node(self.source.ast.root(), 0)];
         while let Some(task) = pending.pop() {
             match task {
                 Task::Node(id, level) => {
@@ -99,7 +100,7 @@ impl Printer<'_> {
                 }
                 Task::Flat(id) => {
                     self.trim = false;
-                    push_flat(self.ast, id, &mut self.out);
+                    self.source.push_flat(id, &mut self.out);
                 }
                 Task::Text(text) => {
                     self.trim = false;
@@ -117,7 +118,7 @@ impl Printer<'_> {
 
     /// Appends the tasks of a node, in order.
     fn expand(&self, id: ExprId, level: usize, out: &mut Vec<Task>) {
-        let kind = &self.ast.get(id).kind;
+        let kind = &self.source.ast.get(id).kind;
         let is_long = self.lengths[id.index()] > self.width;
         let inner = |id: &ExprId| Task::Node(*id, level + 1);
         let close = || [text("\n"), Task::Indent(level), text(")")];

@@ -63,3 +63,20 @@ fn a_long_chain_gives_a_text_of_bounded_size() {
     assert_eq!(ast.to_string().len(), text.len() + 2 * 49_999);
     assert!(pretty(&ast).len() < 16 << 20);
 }
+
+#[test]
+fn an_offset_that_would_swallow_an_operator_is_kept_apart() {
+    let cases = [
+        ("a offset (5m) @ 1 + b", "a offset (5m) @ 1.000 + b"),
+        ("-a offset (5m) anchored * b", "-a offset (5m) anchored * b"),
+        ("b > a offset (5m) @ 1 ^ 2", "b > a offset (5m) @ 1.000 ^ 2"),
+        ("a offset (5m) @ 1 > b", "a @ 1.000 offset (5m) > b"),
+        ("a offset step() @ 1 + b", "a @ 1.000 offset step() + b"),
+        ("a offset -(5m) @ 1 + b", "a @ 1.000 offset -(5m) + b"),
+        ("a offset (5m) @ 1", "a @ 1.000 offset (5m)"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(printed(text), expected, "{text}");
+        assert_eq!(printed(expected), expected, "{text}");
+    }
+}

@@ -24,7 +24,7 @@ mod zero;
 use std::sync::Arc;
 
 pub use arithmetic::Combined;
-pub use bounds::{custom_bounds_match, is_exponential_schema};
+pub use bounds::is_exponential_schema;
 pub use buckets::{Bucket, IndexedCounts};
 pub use sums::{HistogramMean, HistogramSum};
 pub use trim::Trim;

@@ -89,7 +89,7 @@ impl FloatHistogram {
     ///
     /// A gauge makes the result a gauge, an unknown one makes it unknown; a contradiction is
     /// unknown too.
-    pub fn join_reset_hint(&mut self, other: CounterResetHint) -> bool {
+    fn join_reset_hint(&mut self, other: CounterResetHint) -> bool {
         let ours = self.counter_reset_hint;
         if ours == other {
             return false;
@@ -326,7 +326,7 @@ impl FloatHistogram {
     }
 
     /// Returns whether any count, the sum or a bound is infinite.
-    pub fn has_overflow(&self) -> bool {
+    pub(super) fn has_overflow(&self) -> bool {
         [self.zero_count, self.count, self.sum]
             .iter()
             .chain(&self.positive_buckets)

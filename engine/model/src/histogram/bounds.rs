@@ -9,7 +9,7 @@ pub fn is_exponential_schema(schema: i32) -> bool {
 }
 
 /// Says whether two lists of custom bounds are the same.
-pub fn custom_bounds_match(a: &[f64], b: &[f64]) -> bool {
+pub(super) fn custom_bounds_match(a: &[f64], b: &[f64]) -> bool {
     a == b
 }
 

@@ -177,6 +177,11 @@ fn log(
             Ok(seq) => return Ok(seq),
             Err(refused) => {
                 if let Some(error) = refused.error {
+                    // What the record defined is in no log.
+                    *told = (0, 0);
+                    for series in found.iter().flatten() {
+                        series.state.lock().defined = (0, 0);
+                    }
                     return Err(error);
                 }
                 (record, done) = (refused.record, refused.done);

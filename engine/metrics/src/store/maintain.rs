@@ -104,7 +104,9 @@ impl Shared {
         let mut last = self.maintenance.lock();
         let mut done = Ok(());
         for tenant in self.tenants.read().all() {
-            let until_ms = tenant.head.newest_ms().saturating_add(1);
+            let head = &tenant.head;
+            let newest_ms = head.newest_ms().saturating_add(1);
+            let until_ms = newest_ms.max(head.horizon().late_before_ms);
             let sealed = self.seal(&tenant, until_ms, true, &mut last);
             if sealed.is_err() {
                 done = sealed;
@@ -127,11 +129,11 @@ impl Shared {
     ) -> Result<(), Error> {
         let head = &tenant.head;
         let ended_ms = (now_ms - SEAL_DELAY_MS).div_euclid(WINDOW_MS) * WINDOW_MS;
-        let published_ms = head.horizon().published_until_ms;
+        let sealed_ms = head.horizon().late_before_ms;
         let late = head.late.is_due(now_ms);
         // Never further than there are samples: a clock that is wrong must not make all that comes
         // later late.
-        let until_ms = ended_ms.min(head.newest_window_end_ms()).max(published_ms);
+        let until_ms = ended_ms.min(head.newest_window_end_ms()).max(sealed_ms);
         if !late && head.oldest_ms() >= until_ms {
             return Ok(());
         }

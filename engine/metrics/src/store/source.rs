@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use obsq_model::{Labels, Matcher, Tenant};
+use obsq_model::{Labels, Tenant};
 use obsq_source::{
     Error, ExemplarSeries, LabelRequest, MetricMetadataEntry, MetricSource, QueryContext,
     SelectRequest, SeriesSet,
@@ -13,7 +13,6 @@ use obsq_source::{
 use super::MetricStore;
 use crate::block::{Block, BlockSeries};
 use crate::selected::{Rank, SelectedChunk, SelectedSeries, Selection, Source};
-use crate::tenant::TenantStore;
 
 impl MetricSource for MetricStore {
     fn select(
@@ -52,13 +51,13 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Vec<String>, Error> {
         let mut names = BTreeSet::new();
-        for labels in self.matching(tenant, request, context)? {
-            for label in &labels {
+        self.visit(tenant, request, context, &mut |labels| {
+            for label in labels {
                 if !names.contains(label.name) {
                     names.insert(label.name.to_owned());
                 }
             }
-        }
+        })?;
         Ok(limited(names, request.limit))
     }
 
@@ -70,13 +69,13 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Vec<String>, Error> {
         let mut values = BTreeSet::new();
-        for labels in self.matching(tenant, request, context)? {
+        self.visit(tenant, request, context, &mut |labels| {
             if let Some(value) = labels.get(name)
                 && !values.contains(value)
             {
                 values.insert(value.to_owned());
             }
-        }
+        })?;
         Ok(limited(values, request.limit))
     }
 
@@ -86,10 +85,13 @@ impl MetricSource for MetricStore {
         request: &LabelRequest,
         context: &QueryContext,
     ) -> Result<Vec<Labels>, Error> {
-        Ok(limited(
-            self.matching(tenant, request, context)?,
-            request.limit,
-        ))
+        let mut series = BTreeSet::new();
+        self.visit(tenant, request, context, &mut |labels| {
+            if !series.contains(labels) {
+                series.insert(labels.clone());
+            }
+        })?;
+        Ok(limited(series, request.limit))
     }
 
     fn exemplars(
@@ -123,47 +125,40 @@ impl MetricSource for MetricStore {
 }
 
 impl MetricStore {
-    /// Returns the label sets that any selector matches and that have samples in the range.
-    fn matching(
+    /// Calls `visit` with the label sets that any selector matches and that have samples in the
+    /// range, some of them more than once.
+    fn visit(
         &self,
         tenant: &Tenant,
         request: &LabelRequest,
         context: &QueryContext,
-    ) -> Result<BTreeSet<Labels>, Error> {
+        visit: &mut dyn FnMut(&Labels),
+    ) -> Result<(), Error> {
         context.check()?;
-        let mut found = BTreeSet::new();
         let Some(tenant) = self.shared.tenant(tenant) else {
-            return Ok(found);
+            return Ok(());
         };
-        if request.selectors.is_empty() {
-            tenant.collect_labels(&[], request, &mut found);
-        }
-        for matchers in &request.selectors {
-            context.check()?;
-            tenant.collect_labels(matchers, request, &mut found);
-        }
-        Ok(found)
-    }
-}
-
-impl TenantStore {
-    fn collect_labels(
-        &self,
-        matchers: &[Matcher],
-        request: &LabelRequest,
-        found: &mut BTreeSet<Labels>,
-    ) {
-        let series = self.head.series(matchers, request.range);
-        found.extend(series.iter().map(|series| series.labels.clone()));
-        for block in self.blocks.snapshot().iter() {
-            let visited = block.visit_series(matchers, request.range, &mut |series| {
-                found.insert(series.labels);
-                ControlFlow::Continue(())
-            });
-            if let Err(error) = visited {
-                tracing::warn!(block = %block.meta().ulid, %error, "cannot look into a block");
+        let every_series = [Vec::new()];
+        let selectors = match request.selectors.as_slice() {
+            [] => &every_series,
+            selectors => selectors,
+        };
+        for matchers in selectors {
+            for series in tenant.head.series(matchers, request.range) {
+                visit(&series.labels);
+            }
+            for block in tenant.blocks.snapshot().iter() {
+                context.check()?;
+                let visited = block.visit_series(matchers, request.range, &mut |series| {
+                    visit(&series.labels);
+                    ControlFlow::Continue(())
+                });
+                if let Err(error) = visited {
+                    tracing::warn!(block = %block.meta().ulid, %error, "cannot look into a block");
+                }
             }
         }
+        Ok(())
     }
 }
 

@@ -1,3 +1,6 @@
 mod basic;
 mod bench;
+mod damage;
+mod lifecycle;
+mod many;
 mod model;

@@ -10,7 +10,7 @@ use obsq_source::{
 use obsq_wal::{FaultVfs, Faults};
 use tempfile::TempDir;
 
-use crate::{MetricStore, StoreOptions};
+use crate::{BlockMeta, MetricStore, StoreOptions};
 
 /// 2026-01-01T00:00:00Z, the start of a window.
 pub(super) const NOW_MS: i64 = 1_767_225_600_000;
@@ -57,6 +57,17 @@ impl Bench {
     pub(super) fn crash(&mut self) {
         self.store = None;
         self.store = Some(MetricStore::open(self.options()).unwrap());
+    }
+
+    /// Drops the store as a crash would.
+    pub(super) fn stop(&mut self) {
+        self.store = None;
+    }
+
+    /// Returns the meta of the block whose samples were acknowledged first.
+    pub(super) fn meta_of_first_block(&self) -> BlockMeta {
+        let tenant = self.store().shared.tenant(&Tenant::anonymous()).unwrap();
+        tenant.blocks.snapshot()[0].meta().clone()
     }
 
     /// Closes the store in order and opens it again.
@@ -127,5 +138,12 @@ pub(super) fn everything() -> LabelRequest {
         range: TimeRange::ALL,
         selectors: Vec::new(),
         limit: 0,
+    }
+}
+
+impl MetricStore {
+    /// Writes a checkpoint, due or not.
+    pub(super) fn checkpoint_now(&self) {
+        self.shared.checkpoint().unwrap();
     }
 }

@@ -1,0 +1,354 @@
+//! Seals, checkpoints, compactions, retention.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use obsq_model::{
+    Clock as _, Exemplar, HistogramValue, IntHistogram, Labels, MetricMetadata, Sample,
+    SampleValue, Tenant,
+};
+use obsq_source::{MetricAppender as _, MetricBatch, MetricSource as _, SeriesBatch};
+
+use super::bench::{Bench, NOW_MS, everything, floats, labels};
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn values(bench: &Bench, series: &str) -> Vec<(i64, f64)> {
+    let value = |sample: Sample| match sample.value {
+        SampleValue::Float(value) => (sample.ts_ms, value),
+        SampleValue::Histogram(histogram) => (sample.ts_ms, histogram.sum()),
+    };
+    bench.samples(series).into_iter().map(value).collect()
+}
+
+/// Moves the clock to a time after the start and does what is due.
+fn tick_at(bench: &Bench, after_ms: i64) {
+    bench.clock.set_ms(NOW_MS + after_ms);
+    bench.store().tick().unwrap();
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_window_is_sealed_half_an_hour_after_its_end() {
+    let mut bench = Bench::new();
+    let written: Vec<_> = (0..400).map(|i| (NOW_MS + i * 20_000, i as f64)).collect();
+    for chunk in written.chunks(100) {
+        bench.clock.set_ms(chunk[99].0);
+        bench.write(vec![floats("a", chunk)]).unwrap();
+    }
+    tick_at(&bench, 150 * 60_000 - 1);
+    assert_eq!(bench.store().stats().blocks, 0);
+    tick_at(&bench, 150 * 60_000);
+    let stats = bench.store().stats();
+    assert_eq!(
+        (stats.blocks, stats.seals, stats.checkpoints > 0),
+        (1, 1, true)
+    );
+    assert_eq!(values(&bench, "a"), written);
+    let meta = bench.meta_of_first_block();
+    assert_eq!(
+        (meta.min_time, meta.max_time),
+        (NOW_MS, NOW_MS + 2 * HOUR_MS)
+    );
+    assert_eq!(meta.stats.num_samples, 360);
+    for _round in 0..2 {
+        bench.crash();
+        assert_eq!(values(&bench, "a"), written);
+        assert_eq!(bench.store().stats().replayed_records, 0);
+    }
+}
+
+#[test]
+fn late_samples_are_sealed_after_two_hours_into_blocks_of_their_own_time() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    tick_at(&bench, 3 * HOUR_MS);
+    let late = [(NOW_MS + 5, 2.0), (0, 3.0), (NOW_MS - 50 * HOUR_MS, 4.0)];
+    bench.write(vec![floats("a", &late)]).unwrap();
+    let mut expected = vec![(NOW_MS, 1.0)];
+    expected.extend(late);
+    expected.sort_by_key(|sample| sample.0);
+    tick_at(&bench, 3 * HOUR_MS + 1);
+    assert_eq!(bench.store().stats().blocks, 1);
+    assert_eq!(values(&bench, "a"), expected);
+    tick_at(&bench, 5 * HOUR_MS + 1);
+    let stats = bench.store().stats();
+    assert_eq!(
+        (stats.seals, stats.late_bytes, stats.head_chunks),
+        (4, 0, 0)
+    );
+    assert_eq!(values(&bench, "a"), expected);
+    bench.crash();
+    assert_eq!(values(&bench, "a"), expected);
+    assert_eq!(bench.store().stats().blocks, 3, "overlaps are merged");
+}
+
+#[test]
+fn the_first_value_wins_through_seal_compaction_and_restart() {
+    let mut bench = Bench::new();
+    bench
+        .write(vec![floats("a", &[(NOW_MS, 1.0), (NOW_MS + 1, 1.0)])])
+        .unwrap();
+    bench.store().flush().unwrap();
+    // The head does not see what is in a block: the second value is taken, and loses.
+    let second = [(NOW_MS, 2.0), (NOW_MS + 2, 2.0)];
+    assert_eq!(bench.write(vec![floats("a", &second)]).unwrap(), (2, 0));
+    let expected = [(NOW_MS, 1.0), (NOW_MS + 1, 1.0), (NOW_MS + 2, 2.0)];
+    assert_eq!(values(&bench, "a"), expected);
+    bench.store().flush().unwrap();
+    assert_eq!(values(&bench, "a"), expected);
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 1, 3.0), (NOW_MS + 2, 3.0)])])
+        .unwrap();
+    bench.crash();
+    assert_eq!(values(&bench, "a"), expected);
+    bench.store().flush().unwrap();
+    bench.store().tick().unwrap();
+    assert!(bench.store().stats().compactions > 0);
+    assert_eq!(bench.store().stats().blocks, 1);
+    bench.restart();
+    assert_eq!(values(&bench, "a"), expected);
+}
+
+#[test]
+fn a_crash_between_seal_and_checkpoint_doubles_nothing() {
+    let mut bench = Bench::new();
+    let written: Vec<_> = (0..400).map(|i| (NOW_MS + i, i as f64)).collect();
+    bench.write(vec![floats("a", &written[..300])]).unwrap();
+    bench.write(vec![floats("a", &[(5, 5.0)])]).unwrap();
+    bench.store().checkpoint_now();
+    bench.write(vec![floats("a", &written[300..])]).unwrap();
+    let wal = bench.directory.path().join("data/wal");
+    let saved = bench.directory.path().join("saved");
+    copy_tree(&wal, &saved);
+    bench.store().flush().unwrap();
+    bench.stop();
+    std::fs::remove_dir_all(&wal).unwrap();
+    copy_tree(&saved, &wal);
+    bench.crash();
+    let mut expected = vec![(5, 5.0)];
+    expected.extend(&written);
+    assert_eq!(values(&bench, "a"), expected);
+    let stats = bench.store().stats();
+    assert_eq!((stats.head_chunks, stats.replayed_records), (0, 1));
+}
+
+#[test]
+fn a_lost_log_lets_later_values_lose_all_the_same() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    bench.store().flush().unwrap();
+    bench.stop();
+    std::fs::remove_dir_all(bench.directory.path().join("data/wal")).unwrap();
+    bench.crash();
+    bench
+        .write(vec![floats("a", &[(NOW_MS, 2.0), (NOW_MS + 1, 2.0)])])
+        .unwrap();
+    for _round in 0..2 {
+        assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0), (NOW_MS + 1, 2.0)]);
+        bench.crash();
+    }
+    bench.store().flush().unwrap();
+    bench.store().tick().unwrap();
+    assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0), (NOW_MS + 1, 2.0)]);
+}
+
+#[test]
+fn a_failed_seal_loses_nothing_and_is_made_up_for() {
+    let mut bench = Bench::new();
+    bench
+        .write(vec![floats("a", &[(NOW_MS, 1.0), (NOW_MS + 10, 2.0)])])
+        .unwrap();
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 5, 1.5)])])
+        .unwrap();
+    bench.faults.full.store(true, Ordering::SeqCst);
+    bench.store().flush().unwrap_err();
+    bench.faults.full.store(false, Ordering::SeqCst);
+    assert!(bench.store().stats().blocks == 0);
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 7, 1.7), (NOW_MS + 20, 3.0)])])
+        .unwrap();
+    let expected = [
+        (NOW_MS, 1.0),
+        (NOW_MS + 5, 1.5),
+        (NOW_MS + 7, 1.7),
+        (NOW_MS + 10, 2.0),
+        (NOW_MS + 20, 3.0),
+    ];
+    for _round in 0..2 {
+        assert_eq!(values(&bench, "a"), expected);
+        bench.crash();
+    }
+    tick_at(&bench, 3 * HOUR_MS);
+    assert_eq!(values(&bench, "a"), expected);
+    bench.crash();
+    assert_eq!(values(&bench, "a"), expected);
+}
+
+#[test]
+fn a_checkpoint_lets_the_log_go_whatever_waits_for_a_seal() {
+    let mut bench = Bench::new();
+    let mut expected = Vec::new();
+    for round in 0..10 {
+        let at = NOW_MS + round * 1000;
+        bench
+            .write(vec![floats("a", &[(at, 1.0), (round, 2.0)])])
+            .unwrap();
+        expected.extend([(at, 1.0), (round, 2.0)]);
+        bench.clock.advance_ms(6 * 60_000);
+        bench.store().tick().unwrap();
+    }
+    expected.sort_by_key(|sample| sample.0);
+    let stats = bench.store().stats();
+    assert_eq!(
+        (stats.checkpoints, stats.blocks, stats.wal.segments),
+        (10, 0, 1)
+    );
+    bench.crash();
+    assert_eq!(bench.store().stats().replayed_records, 0);
+    assert_eq!(values(&bench, "a"), expected);
+}
+
+#[test]
+fn a_graceful_stop_needs_no_replay() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    bench.restart();
+    assert_eq!(bench.store().stats().replayed_records, 0);
+    assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0)]);
+}
+
+#[test]
+fn a_clock_that_jumps_makes_nothing_late_that_was_not() {
+    let bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    tick_at(&bench, 365 * 24 * HOUR_MS);
+    bench.clock.set_ms(NOW_MS + 2 * HOUR_MS);
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 2 * HOUR_MS, 2.0)])])
+        .unwrap();
+    assert_eq!(bench.store().stats().late_bytes, 0);
+    bench.clock.set_ms(NOW_MS - 24 * HOUR_MS);
+    bench.store().tick().unwrap();
+    assert_eq!(bench.store().stats().blocks, 1);
+    assert_eq!(values(&bench, "a").len(), 2);
+}
+
+#[test]
+fn blocks_go_when_they_are_wholly_older_than_the_retention() {
+    let bench = Bench::with(|options| options.retention_ms = Some(24 * HOUR_MS));
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    tick_at(&bench, 3 * HOUR_MS);
+    tick_at(&bench, 26 * HOUR_MS - 1);
+    assert_eq!(bench.store().stats().blocks, 1);
+    tick_at(&bench, 26 * HOUR_MS);
+    assert_eq!(bench.store().stats().blocks, 0);
+    let blocks = bench
+        .directory
+        .path()
+        .join("data/tenants/anonymous/metrics/blocks");
+    assert_eq!(std::fs::read_dir(blocks).unwrap().count(), 0);
+}
+
+#[test]
+fn the_oldest_blocks_go_when_there_are_too_many_bytes() {
+    let bench = Bench::with(|options| options.retention_bytes = Some(6_000));
+    for round in 0..4 {
+        let start = NOW_MS + round * 2 * HOUR_MS;
+        let noise = |i: i64| (start + i * 7001, (i * i) as f64 / 3.0);
+        bench.clock.set_ms(start + 2 * HOUR_MS - 1);
+        let samples: Vec<_> = (0..400).map(noise).collect();
+        bench.write(vec![floats("a", &samples)]).unwrap();
+        tick_at(&bench, (round + 1) * 2 * HOUR_MS + HOUR_MS);
+    }
+    assert!((1..3).contains(&bench.store().stats().blocks));
+    assert!(values(&bench, "a")[0].0 >= NOW_MS + 4 * HOUR_MS);
+}
+
+#[test]
+fn what_blocks_cannot_hold_survives_flush_and_restart() {
+    let mut bench = Bench::new();
+    let histogram = HistogramValue::Int(IntHistogram {
+        count: 4,
+        zero_count: 4,
+        sum: 2.5,
+        ..IntHistogram::default()
+    });
+    let mut sample = Sample::histogram(NOW_MS, histogram);
+    sample.start_ts_ms = NOW_MS - 99;
+    let series = SeriesBatch {
+        labels: labels("h"),
+        samples: vec![sample.clone()],
+        exemplars: vec![Exemplar {
+            labels: Labels::from_pairs(&[("trace_id", "x")]),
+            value: 0.5,
+            ts_ms: NOW_MS,
+        }],
+    };
+    let metadata = MetricMetadata {
+        help: "Help".into(),
+        ..MetricMetadata::default()
+    };
+    let batch = MetricBatch {
+        series: vec![series],
+        metadata: vec![("m".into(), metadata.clone())],
+    };
+    let tenant = Tenant::anonymous();
+    let appended = bench.store().append(&tenant, batch).unwrap();
+    appended.durable.wait_blocking().unwrap();
+    bench.store().flush().unwrap();
+    for _round in 0..2 {
+        assert_eq!(bench.store().stats().blocks, 1);
+        assert_eq!(bench.store().stats().head_chunks, 0);
+        let samples = bench.samples("h");
+        assert_eq!(samples[0].start_ts_ms, NOW_MS - 99);
+        assert!(samples[0].same_value(&sample));
+        let store = bench.store();
+        let exemplars = store
+            .exemplars(&tenant, &everything(), &bench.context())
+            .unwrap();
+        assert_eq!(exemplars[0].exemplars[0].value, 0.5);
+        assert_eq!(store.metadata(&tenant, None).unwrap()[0].metadata, metadata);
+        let names = store
+            .label_names(&tenant, &everything(), &bench.context())
+            .unwrap();
+        assert_eq!(names, ["__name__", "n"]);
+        bench.restart();
+    }
+}
+
+#[test]
+fn idle_series_leave_the_head_and_come_back() {
+    let mut bench = Bench::new();
+    bench
+        .write(vec![
+            floats("a", &[(NOW_MS, 1.0)]),
+            floats("b", &[(NOW_MS, 1.0)]),
+        ])
+        .unwrap();
+    bench.clock.advance_ms(2 * HOUR_MS);
+    bench
+        .write(vec![floats("b", &[(bench.clock.now_ms(), 2.0)])])
+        .unwrap();
+    tick_at(&bench, 3 * HOUR_MS);
+    assert_eq!(bench.store().stats().head_series, 1);
+    let back = NOW_MS + 2 * HOUR_MS + 5;
+    bench.write(vec![floats("a", &[(back, 3.0)])]).unwrap();
+    bench.crash();
+    assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0), (back, 3.0)]);
+    bench.store().flush().unwrap();
+    assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0), (back, 3.0)]);
+}

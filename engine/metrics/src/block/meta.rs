@@ -144,8 +144,9 @@ pub struct ObsqMeta {
     pub signal: String,
     /// Version of this section, 1.
     pub format: u64,
-    /// Sequence number of the earliest log record whose samples may lie in the block. Of two
-    /// blocks with a value for the same time, the one with the lower number is right.
+    /// Number of the last log record when the seal began: everything for the block's range that was
+    /// acknowledged up to it is in this block or an earlier one. Of two blocks with a value for the
+    /// same time, the one with the lower number is right.
     pub first_seq: u64,
     /// Index and chunk files. Tombstones change, so they are not listed.
     pub files: Vec<FileMeta>,
@@ -186,7 +187,7 @@ impl BlockMeta {
         Ok(meta)
     }
 
-    /// Returns the first sequence number whose samples may lie in the block. What other programs
+    /// Returns the number that decides between two blocks (see [`ObsqMeta::first_seq`]). What other programs
     /// wrote has none and wins against everything, as it was there before.
     pub fn first_seq(&self) -> u64 {
         self.obsq.as_ref().map_or(0, |obsq| obsq.first_seq)

@@ -1,6 +1,7 @@
 //! Integration tests: they spawn the real binary and use it as its users do.
 
 mod clients;
+mod config;
 mod durability;
 mod interchange;
 mod prom_api;

@@ -7,15 +7,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use obsq_eval::promql::{Engine, EngineOptions};
 use obsq_ingest::otlp::{DeltaLimits, DeltaStates};
-use obsq_model::{Clock, Labels, SystemClock};
+use obsq_ingest::scrape::{Scraper, ScraperOptions};
+use obsq_model::{Clock, Labels, SystemClock, Tenant};
 use obsq_source::MetricAppender;
 
 use crate::config::Loaded;
 use crate::http::body::BodyBudget;
 use crate::http::cors::CorsOrigin;
 use crate::http::gate::Gate;
+use crate::ingest::CountedAppender;
 use crate::options::duration_text;
-use crate::prom::{ApiError, PromService};
+use crate::prom::{ApiError, GlobalUrl, PromService};
 use crate::server::connection::Connections;
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
@@ -49,30 +51,30 @@ pub(crate) struct App {
     /// Limits requests that write.
     pub(crate) writes: Gate,
     pub(crate) connections: Connections,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) scraper: Scraper,
+    pub(crate) global_url: GlobalUrl,
     /// Sums of OTLP streams with delta temporality.
     pub(crate) deltas: DeltaStates,
     loaded: ArcSwap<Loaded>,
     reload: ArcSwap<Reload>,
+    reloading: tokio::sync::Mutex<()>,
     pub(crate) stores: Stores,
 }
 
 impl App {
-    /// Opens the stores and sets everything up; `http` is the address of the main port.
+    /// Opens the stores, sets everything up and starts to scrape; `http` is the address of the
+    /// main port.
     pub(crate) async fn open(
         options: ServeOptions,
         http: SocketAddr,
     ) -> Result<Arc<Self>, ServeError> {
-        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(options, http));
-        opening.await.unwrap_or_else(|error| {
-            Err(ServeError::Setup {
-                what: "the stores",
-                source: std::io::Error::other(error),
-            })
-        })
+        let app = blocking(move || Self::open_blocking(options, http)).await?;
+        app.scraper.apply(&app.loaded().config.scrape_configs).await;
+        Ok(app)
     }
 
-    fn open_blocking(options: ServeOptions, _http: SocketAddr) -> Result<Arc<Self>, ServeError> {
+    fn open_blocking(options: ServeOptions, http: SocketAddr) -> Result<Arc<Self>, ServeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let cors = CorsOrigin::parse(&options.cors_origin).map_err(|error| ServeError::Flag {
             flag: "--web.cors.origin",
@@ -88,6 +90,19 @@ impl App {
             given => given,
         };
         let now_ms = clock.now_ms();
+        let telemetry = Arc::new(Telemetry::default());
+        let scraper = Scraper::new(
+            Arc::new(CountedAppender::new(
+                stores.appender(),
+                Arc::clone(&telemetry),
+            )),
+            Tenant::anonymous(),
+            Arc::clone(&clock),
+            ScraperOptions {
+                offset_seed: loaded.external_labels.hash64() ^ fingerprint(hostname().as_bytes()),
+                ..ScraperOptions::default()
+            },
+        );
         Ok(Arc::new(Self {
             prom: PromService::new(
                 stores.source(),
@@ -101,13 +116,16 @@ impl App {
             queries: gate(concurrency),
             writes: gate(2 * cores),
             connections: Connections::default(),
-            telemetry: Telemetry::default(),
+            telemetry,
+            scraper,
+            global_url: global_url(&options, http),
             deltas: DeltaStates::new(DeltaLimits::default(), Arc::clone(&clock)),
             loaded: ArcSwap::from_pointee(loaded),
             reload: ArcSwap::from_pointee(Reload {
                 success: true,
                 time_ms: now_ms,
             }),
+            reloading: tokio::sync::Mutex::default(),
             stores,
             start_ms: now_ms,
             clock,
@@ -149,9 +167,12 @@ impl App {
     }
 
     /// Loads the configuration again; the old one stays when the new one is not usable.
-    pub(crate) fn reload(&self) -> Result<(), ServeError> {
-        let loaded = self.load();
-        self.reload.store(Arc::new(match &loaded {
+    pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ServeError> {
+        // One at a time, so that the newest file is the one in force.
+        let _turn = self.reloading.lock().await;
+        let app = Arc::clone(self);
+        let loaded = blocking(move || app.load()).await;
+        let reload = match &loaded {
             Ok(()) => Reload {
                 success: true,
                 time_ms: self.clock.now_ms(),
@@ -160,12 +181,29 @@ impl App {
                 success: false,
                 ..self.last_reload()
             },
-        }));
-        loaded
+        };
+        self.reload.store(Arc::new(reload));
+        loaded?;
+        self.scraper
+            .apply(&self.loaded().config.scrape_configs)
+            .await;
+        tracing::info!("configuration loaded");
+        Ok(())
     }
 
     fn load(&self) -> Result<(), ServeError> {
         let loaded = Loaded::read(&self.options)?;
+        let before = self.loaded();
+        let retention = |of: &Loaded| {
+            let options = &self.options;
+            (of.retention_time(options), of.retention_bytes(options))
+        };
+        if retention(&loaded) != retention(&before) {
+            return Err(ServeError::Config {
+                path: self.options.config_file.clone().unwrap_or_default(),
+                problem: "a changed retention takes a restart".to_owned(),
+            });
+        }
         self.prom.set_engine(engine(&self.options, &loaded)?);
         self.loaded.store(Arc::new(loaded));
         Ok(())
@@ -176,10 +214,54 @@ impl App {
         self.stores.flush()
     }
 
-    /// Closes the stores. Writes that come later fail.
-    pub(crate) fn close(&self) {
-        self.stores.close();
+    /// Stops scraping and closes the stores. Writes that come later fail.
+    pub(crate) async fn close(self: &Arc<Self>) {
+        self.scraper.shutdown().await;
+        let app = Arc::clone(self);
+        let closed = blocking(move || {
+            app.stores.close();
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "cannot close the stores");
+        }
     }
+}
+
+/// Runs `work` where blocking is allowed; a panic becomes an error.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ServeError> + Send + 'static,
+) -> Result<T, ServeError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        Err(ServeError::Setup {
+            what: "the server",
+            source: std::io::Error::other(error),
+        })
+    })
+}
+
+/// Returns the rule by which URLs of local targets are shown to others.
+fn global_url(options: &ServeOptions, http: SocketAddr) -> GlobalUrl {
+    let own = || format!("http://{}:{}", hostname(), http.port());
+    let external = options.external_url.clone().unwrap_or_else(own);
+    GlobalUrl::new(&external, http.port())
+}
+
+/// Returns the machine's name, or `localhost` where the system does not tell.
+pub(crate) fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Returns a number that differs from machine to machine; FNV-1a.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn engine(options: &ServeOptions, loaded: &Loaded) -> Result<Engine, ServeError> {

@@ -1,12 +1,14 @@
 //! From decoded requests to the store.
 
+use std::sync::Arc;
+
 use obsq_ingest::Refused;
 use obsq_model::Tenant;
-use obsq_source::{Durable, Error, MetricBatch, RejectReason, Rejection};
+use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectReason, Rejection};
 
 use crate::app::App;
 use crate::prom::{ApiError, ErrorType, with_causes};
-use crate::telemetry::Protocol;
+use crate::telemetry::{Protocol, Telemetry};
 
 /// What became of a request that writes.
 #[derive(Debug, Default)]
@@ -24,6 +26,33 @@ pub(crate) struct Written {
 pub(crate) struct Appending {
     written: Written,
     durable: Durable,
+}
+
+/// Appends what is scraped and counts it.
+#[derive(Debug)]
+pub(crate) struct CountedAppender {
+    inner: Arc<dyn MetricAppender>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl CountedAppender {
+    pub(crate) fn new(inner: Arc<dyn MetricAppender>, telemetry: Arc<Telemetry>) -> Self {
+        Self { inner, telemetry }
+    }
+}
+
+impl MetricAppender for CountedAppender {
+    fn append(&self, tenant: &Tenant, batch: MetricBatch) -> Result<Appended, Error> {
+        let appended = self.inner.append(tenant, batch)?;
+        self.telemetry.received(
+            Protocol::Scrape,
+            appended.samples,
+            appended.histograms,
+            appended.exemplars,
+            appended.rejected,
+        );
+        Ok(appended)
+    }
 }
 
 /// Appends `batch`; what was `refused` before is added to what the store refuses.

@@ -43,14 +43,15 @@ async fn ready(State(app): State<Arc<App>>) -> Response<Body> {
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Response<Body> {
-    let reloaded = compute(move || {
-        let failed = |error| ApiError::new(ErrorType::Internal, with_causes(&error));
-        app.reload().map_err(failed)
-    });
-    match reloaded.await {
-        Ok(()) => text(StatusCode::OK, ""),
-        Err(error) => api_error(&error),
-    }
+    // A task of its own, so that a client that goes away does not leave half a configuration.
+    let reloaded = tokio::spawn(async move { app.reload().await });
+    let problem = match reloaded.await {
+        Ok(Ok(())) => return text(StatusCode::OK, ""),
+        Ok(Err(error)) => with_causes(&error),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("failed to reload config: {problem}");
+    api_error(&ApiError::new(ErrorType::Internal, message))
 }
 
 async fn flush(State(app): State<Arc<App>>) -> Response<Body> {

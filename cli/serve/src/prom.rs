@@ -7,6 +7,7 @@ mod answer;
 mod error;
 mod federate;
 mod form;
+mod global_url;
 mod handlers;
 mod histogram;
 mod json;
@@ -32,5 +33,6 @@ pub use service::PromService;
 
 pub(crate) use error::with_causes;
 pub(crate) use federate::routes as federate_routes;
+pub(crate) use global_url::GlobalUrl;
 pub(crate) use handlers::router;
 pub(crate) use number::float_text;

@@ -84,14 +84,7 @@ impl Server {
 
     /// Loads the configuration again; the old one stays when the new one is not usable.
     pub async fn reload(&self) -> Result<(), ServeError> {
-        let app = Arc::clone(&self.app);
-        let reloaded = tokio::task::spawn_blocking(move || app.reload()).await;
-        reloaded.unwrap_or_else(|error| {
-            Err(ServeError::Setup {
-                what: "the new configuration",
-                source: std::io::Error::other(error),
-            })
-        })
+        self.app.reload().await
     }
 
     /// Stops accepting, lets open requests finish for a few seconds, and closes the stores.
@@ -107,8 +100,7 @@ impl Server {
         if !drained {
             tracing::warn!("some requests were still open at the end");
         }
-        let app = Arc::clone(&self.app);
-        drop(tokio::task::spawn_blocking(move || app.close()).await);
+        self.app.close().await;
     }
 }
 

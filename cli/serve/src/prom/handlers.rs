@@ -5,6 +5,7 @@ mod query;
 mod rules;
 mod series;
 mod status;
+mod targets;
 mod tsdb;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(series::routes())
         .merge(status::routes())
         .merge(rules::routes())
+        .merge(targets::routes())
         .merge(tsdb::routes())
         .merge(super::read::routes())
         .merge(super::write::routes())

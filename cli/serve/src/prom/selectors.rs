@@ -11,9 +11,7 @@ use super::error::{ApiError, with_causes};
 pub(crate) fn parse_selectors(texts: &[String]) -> Result<Vec<Vec<Matcher>>, ApiError> {
     let mut selectors = Vec::with_capacity(texts.len());
     for text in texts {
-        let written = parse_selector(text)
-            .map_err(|diagnostics| ApiError::bad_data(first_message(&diagnostics, text)))?;
-        selectors.push(compile(&written)?);
+        selectors.push(parse_one_selector(text)?);
     }
     let everything = |matchers: &Vec<Matcher>| matchers.iter().all(Matcher::matches_absent);
     if selectors.iter().any(everything) {
@@ -21,6 +19,13 @@ pub(crate) fn parse_selectors(texts: &[String]) -> Result<Vec<Vec<Matcher>>, Api
         return Err(ApiError::bad_data(message));
     }
     Ok(selectors)
+}
+
+/// Returns the matchers of one selector, which may match everything.
+pub(crate) fn parse_one_selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
+    let written = parse_selector(text)
+        .map_err(|diagnostics| ApiError::bad_data(first_message(&diagnostics, text)))?;
+    compile(&written)
 }
 
 /// Returns the matchers of every selector in a query.

@@ -11,7 +11,7 @@ use obsq_query_lang::promql::Function;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use crate::app::App;
+use crate::app::{App, hostname};
 use crate::prom::{Answer, ApiError, ErrorType};
 use crate::rfc3339::rfc3339;
 
@@ -56,13 +56,12 @@ async fn buildinfo(call: Call) -> Response {
 
 async fn runtimeinfo(State(app): State<Arc<App>>, call: Call) -> Response {
     let directory = std::env::current_dir().unwrap_or_default();
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let reload = app.last_reload();
     let data = json!({
         "startTime": rfc3339(app.start_ms),
         "CWD": directory.to_string_lossy(),
-        "hostname": hostname.trim(),
+        "hostname": hostname(),
         "serverTime": rfc3339(app.clock.now_ms()),
         "reloadConfigSuccess": reload.success,
         "lastConfigTime": rfc3339(reload.time_ms),

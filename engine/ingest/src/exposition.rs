@@ -9,6 +9,7 @@
 
 mod cursor;
 mod family;
+mod label_set;
 mod lines;
 mod nhcb;
 mod number;
@@ -22,6 +23,9 @@ use obsq_model::{Labels, MetricMetadata, SampleValue};
 
 pub use lines::{Lines, LinesError};
 pub use protocol::{Format, ScrapeProtocol, accept_header, format_of};
+
+/// Most samples of one body; more would take too much memory, whatever limit the body has.
+const MAX_SAMPLES: usize = 4_000_000;
 
 /// How a body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

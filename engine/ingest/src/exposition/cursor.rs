@@ -1,5 +1,7 @@
 //! A position in a body, with the small tokens that the text formats share.
 
+use std::borrow::Cow;
+
 use super::ParseError;
 
 /// Walks over a body byte by byte and knows its line.
@@ -116,7 +118,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a quoted text and resolves `\\`, `\"` and `\n`; other escapes stay as written.
-    pub(super) fn quoted(&mut self, line_ends_allowed: bool) -> Result<String, ParseError> {
+    pub(super) fn quoted(&mut self, line_ends_allowed: bool) -> Result<Cow<'a, str>, ParseError> {
         if !self.take(b'"') {
             return Err(self.expected("a quoted text"));
         }
@@ -167,9 +169,9 @@ impl<'a> Cursor<'a> {
 }
 
 /// Resolves `\\` and `\n`, and `\"` when `quotes`; any other backslash stays.
-pub(super) fn unescape(text: &str, quotes: bool) -> String {
+pub(super) fn unescape(text: &str, quotes: bool) -> Cow<'_, str> {
     if !text.contains('\\') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -185,7 +187,7 @@ pub(super) fn unescape(text: &str, quotes: bool) -> String {
             chars.next();
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Families {
 /// Returns the label whose value is a number in families of that type.
 pub(super) fn numeric_label(metric_type: MetricType) -> Option<&'static str> {
     match metric_type {
-        MetricType::Histogram | MetricType::GaugeHistogram => Some("le"),
+        MetricType::Histogram => Some("le"),
         MetricType::Summary => Some("quantile"),
         _ => None,
     }

@@ -6,47 +6,38 @@
 //!
 //! The only format of the three that carries native histograms.
 
+mod histogram;
 mod message;
 
-use std::sync::Arc;
+use obsq_model::{Labels, METRIC_NAME, MetricType, SampleValue};
 
-use obsq_model::{
-    BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram, Labels,
-    LabelsBuilder, METRIC_NAME, MetricType, SampleValue,
-};
-use prost::Message as _;
-
-use self::message::{Exemplar, Family, Histogram, Metric, Span, Timestamp, family_type};
+use self::message::{MetricMessage, Simple};
 use super::family::Families;
-use super::number::canonical_float;
-use super::{ParseError, ParseOptions, Scraped, ScrapedExemplar, ScrapedSample};
+use super::label_set::label_set;
+use super::number::{canonical_float, normal_nan};
+use super::{MAX_SAMPLES, ParseError, ParseOptions, Scraped, ScrapedSample};
+use crate::wire::{Reader, WireError};
 
-/// Reads a whole body.
+/// Reads a whole body: each message is preceded by its length. Messages are walked field by field,
+/// so that a body takes no more memory than what is kept of it.
 pub(super) fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, ParseError> {
-    let (mut rest, mut number) = (body, 0);
+    let mut rest = Reader::new(body);
     let mut families = Families::default();
     let mut samples = Vec::new();
+    let mut number = 0;
     while !rest.is_empty() {
         number += 1;
-        let error = |message: String| ParseError {
+        let at = |message: String| ParseError {
             line: number,
             message,
         };
-        let family = Family::decode_length_delimited(&mut rest)
-            .map_err(|cause| error(format!("not a metric family: {cause}")))?;
-        let metric_type = family_type(family.r#type);
-        let metadata = families.entry(&family.name);
-        metadata.metric_type = metric_type;
-        family.help.clone_into(&mut metadata.help);
-        family.unit.clone_into(&mut metadata.unit);
-        for metric in &family.metric {
-            let mut out = Emitter {
-                family: &family.name,
-                metric,
-                samples: &mut samples,
-            };
-            out.metric(metric_type, options).map_err(error)?;
-        }
+        let family = rest
+            .bytes()
+            .and_then(RawFamily::read)
+            .map_err(|cause| at(format!("not a metric family: {cause}")))?;
+        family
+            .take(options, &mut families, &mut samples)
+            .map_err(|(name, fault)| at(format!("metric family {name:?}: {fault}")))?;
     }
     Ok(Scraped {
         samples,
@@ -54,247 +45,199 @@ pub(super) fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, Parse
     })
 }
 
-/// Turns one metric into samples.
+/// What is wrong in a family: its bytes or what they say.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Wire(WireError),
+    #[error("{0}")]
+    Rule(String),
+}
+
+impl From<WireError> for Fault {
+    fn from(source: WireError) -> Self {
+        Self::Wire(source)
+    }
+}
+
+/// A family whose metrics are not yet read.
+#[derive(Debug, Default)]
+struct RawFamily<'a> {
+    name: &'a [u8],
+    help: &'a [u8],
+    unit: &'a [u8],
+    kind: u64,
+    metrics: Vec<&'a [u8]>,
+}
+
+/// What a family's type means for its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Simple(Simple),
+    Summary,
+    Histogram { is_gauge: bool },
+}
+
+impl<'a> RawFamily<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, WireError> {
+        let mut family = Self::default();
+        let mut reader = Reader::new(message);
+        while let Some((field, value)) = reader.next()? {
+            match field {
+                1 => family.name = value.bytes(field)?,
+                2 => family.help = value.bytes(field)?,
+                3 => family.kind = value.varint(field)?,
+                4 => family.metrics.push(value.bytes(field)?),
+                5 => family.unit = value.bytes(field)?,
+                _ => {}
+            }
+        }
+        Ok(family)
+    }
+
+    fn take(
+        self,
+        options: ParseOptions,
+        families: &mut Families,
+        samples: &mut Vec<ScrapedSample>,
+    ) -> Result<(), (&'a str, Fault)> {
+        let rule = |problem: &str| Fault::Rule(problem.to_owned());
+        let name = std::str::from_utf8(self.name)
+            .map_err(|_invalid| ("", rule("name is not valid UTF-8")))?;
+        if name.is_empty() {
+            return Err((name, rule("name is empty")));
+        }
+        let texts = [self.help, self.unit].map(std::str::from_utf8);
+        let [Ok(help), Ok(unit)] = texts else {
+            return Err((name, rule("help or unit is not valid UTF-8")));
+        };
+        let (kind, metric_type) = kind(self.kind).ok_or_else(|| {
+            (
+                name,
+                Fault::Rule(format!("unknown metric type {}", self.kind)),
+            )
+        })?;
+        let metadata = families.entry(name);
+        metadata.metric_type = metric_type;
+        help.clone_into(&mut metadata.help);
+        unit.clone_into(&mut metadata.unit);
+        let mut emitter = Emitter {
+            family: name,
+            options,
+            out: samples,
+        };
+        for metric in self.metrics {
+            emitter.add(metric, kind).map_err(|fault| (name, fault))?;
+        }
+        Ok(())
+    }
+}
+
+fn kind(number: u64) -> Option<(Kind, MetricType)> {
+    Some(match number {
+        0 => (Kind::Simple(Simple::Counter), MetricType::Counter),
+        1 => (Kind::Simple(Simple::Gauge), MetricType::Gauge),
+        2 => (Kind::Summary, MetricType::Summary),
+        3 => (Kind::Simple(Simple::Untyped), MetricType::Unknown),
+        4 => (Kind::Histogram { is_gauge: false }, MetricType::Histogram),
+        5 => (
+            Kind::Histogram { is_gauge: true },
+            MetricType::GaugeHistogram,
+        ),
+        _ => return None,
+    })
+}
+
+/// Turns the metrics of one family into samples.
+#[derive(Debug)]
 struct Emitter<'a> {
     family: &'a str,
-    metric: &'a Metric,
-    samples: &'a mut Vec<ScrapedSample>,
+    options: ParseOptions,
+    out: &'a mut Vec<ScrapedSample>,
+}
+
+/// What all samples of one metric share.
+#[derive(Debug)]
+struct Shared<'a> {
+    pairs: Vec<(&'a str, &'a str)>,
+    ts_ms: Option<i64>,
+    start_ts_ms: i64,
 }
 
 impl Emitter<'_> {
-    fn metric(&mut self, metric_type: MetricType, options: ParseOptions) -> Result<(), String> {
-        let metric = self.metric;
-        match metric_type {
-            MetricType::Counter => {
-                let Some(counter) = &metric.counter else {
-                    return Err(self.missing("counter"));
-                };
-                let exemplars = counter.exemplar.iter().filter_map(exemplar).collect();
-                let start = start_ms(counter.start.as_ref());
-                self.float("", None, counter.value, start, exemplars)
-            }
-            MetricType::Gauge => {
-                let Some(gauge) = &metric.gauge else {
-                    return Err(self.missing("gauge"));
-                };
-                self.float("", None, gauge.value, 0, Vec::new())
-            }
-            MetricType::Summary => self.summary(),
-            MetricType::Histogram | MetricType::GaugeHistogram => {
-                let Some(histogram) = &metric.histogram else {
-                    return Err(self.missing("histogram"));
-                };
-                let is_native = histogram.is_native() && !options.ignore_native_histograms;
-                if is_native {
-                    self.native(histogram, metric_type == MetricType::GaugeHistogram)?;
+    fn add(&mut self, metric: &[u8], kind: Kind) -> Result<(), Fault> {
+        if self.out.len() > MAX_SAMPLES {
+            return Err(Fault::Rule(format!("more than {MAX_SAMPLES} samples")));
+        }
+        let metric = MetricMessage::read(metric)?;
+        let mut shared = Shared {
+            pairs: metric.labels()?,
+            ts_ms: Some(metric.ts_ms).filter(|ts_ms| *ts_ms != 0),
+            start_ts_ms: 0,
+        };
+        match kind {
+            Kind::Simple(simple) => {
+                let value = metric.simple(simple)?;
+                shared.start_ts_ms = value.start_ts_ms;
+                let labels = self.labels(&shared, "", None)?;
+                self.push(&shared, labels, value.value);
+                if let Some(exemplar) = value.exemplar
+                    && let Some(sample) = self.out.last_mut()
+                {
+                    sample.exemplars.push(exemplar);
                 }
-                let keeps_classic = options.keep_classic_histograms && !histogram.bucket.is_empty();
-                if is_native && !keeps_classic {
-                    Ok(())
-                } else {
-                    self.classic(histogram)
-                }
+                Ok(())
             }
-            _ => {
-                let Some(untyped) = &metric.untyped else {
-                    return Err(self.missing("untyped"));
-                };
-                self.float("", None, untyped.value, 0, Vec::new())
-            }
+            Kind::Summary => self.add_summary(&metric, shared),
+            Kind::Histogram { is_gauge } => self.add_histogram(&metric, shared, is_gauge),
         }
     }
 
-    fn missing(&self, what: &str) -> String {
-        format!(
-            "metric family {:?} has a metric without its {what}",
-            self.family
-        )
-    }
-
-    fn summary(&mut self) -> Result<(), String> {
-        let Some(summary) = &self.metric.summary else {
-            return Err(self.missing("summary"));
-        };
-        let start = start_ms(summary.start.as_ref());
-        self.float(
-            "_count",
-            None,
-            summary.sample_count as f64,
-            start,
-            Vec::new(),
-        )?;
-        self.float("_sum", None, summary.sample_sum, start, Vec::new())?;
-        for quantile in &summary.quantile {
-            let label = ("quantile", canonical_float(quantile.quantile));
-            self.float("", Some(label), quantile.value, start, Vec::new())?;
+    fn add_summary(
+        &mut self,
+        metric: &MetricMessage<'_>,
+        mut shared: Shared<'_>,
+    ) -> Result<(), Fault> {
+        let summary = metric.summary()?;
+        shared.start_ts_ms = summary.start_ts_ms;
+        for (suffix, value) in [("_count", summary.count as f64), ("_sum", summary.sum)] {
+            let labels = self.labels(&shared, suffix, None)?;
+            self.push(&shared, labels, value);
+        }
+        for (quantile, value) in summary.quantiles {
+            let text = canonical_float(quantile);
+            let labels = self.labels(&shared, "", Some(("quantile", &text)))?;
+            self.push(&shared, labels, value);
         }
         Ok(())
     }
 
-    fn classic(&mut self, histogram: &Histogram) -> Result<(), String> {
-        let start = start_ms(histogram.start.as_ref());
-        let count = histogram.total();
-        self.float("_count", None, count, start, Vec::new())?;
-        self.float("_sum", None, histogram.sample_sum, start, Vec::new())?;
-        let mut has_last = false;
-        for bucket in &histogram.bucket {
-            has_last |= bucket.upper_bound == f64::INFINITY;
-            let label = ("le", canonical_float(bucket.upper_bound));
-            let exemplars = bucket.exemplar.iter().filter_map(exemplar).collect();
-            self.float("_bucket", Some(label), bucket.count(), start, exemplars)?;
-        }
-        if has_last {
-            return Ok(());
-        }
-        self.float(
-            "_bucket",
-            Some(("le", "+Inf".to_owned())),
-            count,
-            start,
-            Vec::new(),
-        )
-    }
-
-    fn native(&mut self, histogram: &Histogram, is_gauge: bool) -> Result<(), String> {
-        let own = histogram.exemplars.iter();
-        let of_buckets = histogram
-            .bucket
-            .iter()
-            .filter_map(|bucket| bucket.exemplar.as_ref());
-        let exemplars: Vec<_> = if histogram.exemplars.is_empty() {
-            of_buckets.filter_map(exemplar).collect()
-        } else {
-            own.filter_map(exemplar).collect()
-        };
-        // Without a time of their own exemplars of a histogram cannot be put in order.
-        let exemplars = exemplars
-            .into_iter()
-            .filter(|exemplar| exemplar.ts_ms.is_some())
-            .collect();
-        let value = SampleValue::Histogram(Arc::new(native_value(histogram, is_gauge)));
-        let start = start_ms(histogram.start.as_ref());
-        self.push("", None, value, start, exemplars)
-    }
-
-    fn float(
-        &mut self,
+    fn labels(
+        &self,
+        shared: &Shared<'_>,
         suffix: &str,
-        label: Option<(&str, String)>,
-        value: f64,
-        start_ts_ms: i64,
-        exemplars: Vec<ScrapedExemplar>,
-    ) -> Result<(), String> {
-        let value = if value.is_nan() {
-            super::number::normal_nan()
-        } else {
-            value
-        };
-        self.push(
-            suffix,
-            label,
-            SampleValue::Float(value),
-            start_ts_ms,
-            exemplars,
-        )
+        extra: Option<(&str, &str)>,
+    ) -> Result<Labels, Fault> {
+        let name = format!("{}{suffix}", self.family);
+        let mut pairs: Vec<(&str, &str)> = Vec::with_capacity(shared.pairs.len() + 2);
+        pairs.push((METRIC_NAME, &name));
+        pairs.extend_from_slice(&shared.pairs);
+        pairs.extend(extra);
+        label_set(pairs).map_err(Fault::Rule)
     }
 
-    fn push(
-        &mut self,
-        suffix: &str,
-        label: Option<(&str, String)>,
-        value: SampleValue,
-        start_ts_ms: i64,
-        exemplars: Vec<ScrapedExemplar>,
-    ) -> Result<(), String> {
-        let mut labels = LabelsBuilder::default();
-        for pair in &self.metric.label {
-            if pair.name.is_empty() || !labels.get(&pair.name).is_empty() {
-                return Err(format!("label name {:?} is empty or not unique", pair.name));
-            }
-            labels.set(&pair.name, &pair.value);
-        }
-        labels.set(METRIC_NAME, &format!("{}{suffix}", self.family));
-        if let Some((name, value)) = label {
-            labels.set(name, &value);
-        }
-        let ts_ms = Some(self.metric.timestamp_ms).filter(|ts_ms| *ts_ms != 0);
-        self.samples.push(ScrapedSample {
-            labels: labels.build(),
-            ts_ms,
-            start_ts_ms,
-            value,
-            exemplars,
-        });
-        Ok(())
-    }
-}
-
-fn native_value(histogram: &Histogram, is_gauge: bool) -> HistogramValue {
-    let counter_reset_hint = if is_gauge {
-        CounterResetHint::Gauge
-    } else {
-        CounterResetHint::Unknown
-    };
-    if histogram.has_float_counts() {
-        return HistogramValue::Float(FloatHistogram {
-            counter_reset_hint,
-            schema: histogram.schema,
-            zero_threshold: histogram.zero_threshold,
-            zero_count: histogram.zero_count_float,
-            count: histogram.sample_count_float,
-            sum: histogram.sample_sum,
-            positive_spans: spans(&histogram.positive_span),
-            negative_spans: spans(&histogram.negative_span),
-            positive_buckets: histogram.positive_count.clone(),
-            negative_buckets: histogram.negative_count.clone(),
-            custom_values: Arc::default(),
+    fn push(&mut self, shared: &Shared<'_>, labels: Labels, value: f64) {
+        self.out.push(ScrapedSample {
+            labels,
+            ts_ms: shared.ts_ms,
+            start_ts_ms: shared.start_ts_ms,
+            value: SampleValue::Float(if value.is_nan() { normal_nan() } else { value }),
+            exemplars: Vec::new(),
         });
     }
-    HistogramValue::Int(IntHistogram {
-        counter_reset_hint,
-        schema: histogram.schema,
-        zero_threshold: histogram.zero_threshold,
-        zero_count: histogram.zero_count,
-        count: histogram.sample_count,
-        sum: histogram.sample_sum,
-        positive_spans: spans(&histogram.positive_span),
-        negative_spans: spans(&histogram.negative_span),
-        positive_deltas: histogram.positive_delta.clone(),
-        negative_deltas: histogram.negative_delta.clone(),
-        custom_values: Arc::default(),
-    })
 }
 
-/// Spans without the empty one that marks a histogram without buckets as native.
-fn spans(spans: &[Span]) -> Vec<BucketSpan> {
-    let used = spans
-        .iter()
-        .filter(|span| span.offset != 0 || span.length != 0);
-    used.map(|span| BucketSpan {
-        offset: span.offset,
-        length: span.length,
-    })
-    .collect()
-}
-
-fn exemplar(exemplar: &Exemplar) -> Option<ScrapedExemplar> {
-    let pairs: Vec<_> = exemplar
-        .label
-        .iter()
-        .map(|pair| (&pair.name, &pair.value))
-        .collect();
-    let ts_ms = exemplar.timestamp.as_ref().map(Timestamp::milliseconds);
-    let labels = Labels::from_pairs(&pairs);
-    (!labels.is_empty()).then_some(ScrapedExemplar {
-        labels,
-        value: exemplar.value,
-        ts_ms,
-    })
-}
-
-fn start_ms(start: Option<&Timestamp>) -> i64 {
-    start.map_or(0, Timestamp::milliseconds)
-}
-
+#[cfg(test)]
+mod encoded;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,17 @@
 //! One line with a sample: `name{label="value"} value timestamp # {exemplar} value timestamp`.
 
-use obsq_model::{LabelsBuilder, METRIC_NAME, MetricType, Sample};
+use std::borrow::Cow;
+
+use obsq_model::{Labels, METRIC_NAME, MetricType, Sample};
 
 use super::cursor::Cursor;
 use super::family::numeric_label;
+use super::label_set::label_set;
 use super::number::{canonical_float, parse_float};
 use super::{ParseError, ScrapedExemplar, ScrapedSample};
 
-/// Most UTF-8 characters that an OpenMetrics exemplar's labels may have together.
-const EXEMPLAR_CHARACTERS: usize = 128;
+/// Names and values as they are read.
+type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// What differs between the two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,22 +29,23 @@ pub(super) fn take(
     dialect: Dialect,
     metric_type: MetricType,
 ) -> Result<ScrapedSample, ParseError> {
-    let mut labels = LabelsBuilder::default();
-    if let Some(name) = cursor.name(true) {
-        labels.set(METRIC_NAME, name);
-    } else if cursor.peek() != Some(b'{') {
+    let mut pairs: Pairs<'_> = Vec::new();
+    let mut metric = cursor.name(true).map(Cow::Borrowed);
+    if metric.is_none() && cursor.peek() != Some(b'{') {
         return Err(cursor.expected("a metric name"));
     }
     if dialect == Dialect::Text {
         cursor.skip_blanks();
     }
     if cursor.take(b'{') {
-        take_labels(cursor, dialect, &mut labels)?;
+        take_labels(cursor, dialect, &mut metric, &mut pairs)?;
     }
-    if labels.get(METRIC_NAME).is_empty() {
+    let Some(metric) = metric.filter(|name| !name.is_empty()) else {
         return Err(cursor.error("metric name not set"));
-    }
-    canonicalise(&mut labels, metric_type);
+    };
+    canonicalise(&mut pairs, metric_type);
+    pairs.push((Cow::Borrowed(METRIC_NAME), metric));
+    let labels = built(&pairs).map_err(|message| cursor.error(message))?;
     separator(cursor, dialect, "a value")?;
     let value = take_value(cursor)?;
     let ts_ms = take_timestamp(cursor, dialect)?;
@@ -49,7 +53,7 @@ pub(super) fn take(
     cursor.end_line()?;
     let sample = Sample::float(0, value);
     Ok(ScrapedSample {
-        labels: labels.build(),
+        labels,
         ts_ms,
         start_ts_ms: 0,
         value: sample.value,
@@ -68,35 +72,27 @@ fn take_exemplars(
     if !cursor.take_text(" # {") {
         return Ok(Vec::new());
     }
-    let mut labels = LabelsBuilder::default();
-    take_labels(cursor, dialect, &mut labels)?;
-    if !labels.get(METRIC_NAME).is_empty() {
+    let (mut pairs, mut metric) = (Vec::new(), None);
+    take_labels(cursor, dialect, &mut metric, &mut pairs)?;
+    if metric.is_some() {
         return Err(cursor.error("an exemplar has no metric name"));
-    }
-    let characters = labels
-        .pairs()
-        .map(|(name, value)| name.chars().count() + value.chars().count());
-    if characters.sum::<usize>() > EXEMPLAR_CHARACTERS {
-        let limit = EXEMPLAR_CHARACTERS;
-        return Err(cursor.error(format!(
-            "the exemplar's labels have more than {limit} characters"
-        )));
     }
     separator(cursor, dialect, "the exemplar's value")?;
     let value = take_value(cursor)?;
     let ts_ms = take_timestamp(cursor, dialect)?;
     Ok(vec![ScrapedExemplar {
-        labels: labels.build(),
+        labels: built(&pairs).map_err(|message| cursor.error(message))?,
         value,
         ts_ms,
     }])
 }
 
 /// Takes labels up to and with the closing brace.
-fn take_labels(
-    cursor: &mut Cursor<'_>,
+fn take_labels<'a>(
+    cursor: &mut Cursor<'a>,
     dialect: Dialect,
-    labels: &mut LabelsBuilder,
+    metric: &mut Option<Cow<'a, str>>,
+    pairs: &mut Pairs<'a>,
 ) -> Result<(), ParseError> {
     let blanks = |cursor: &mut Cursor<'_>| dialect == Dialect::Text && cursor.skip_blanks();
     let line_ends_allowed = dialect == Dialect::Text;
@@ -107,7 +103,7 @@ fn take_labels(
         }
         let is_quoted = cursor.peek() == Some(b'"');
         let name = match cursor.name(false) {
-            Some(name) => name.to_owned(),
+            Some(name) => Cow::Borrowed(name),
             None if is_quoted => cursor.quoted(line_ends_allowed)?,
             None => return Err(cursor.expected("a label name")),
         };
@@ -115,14 +111,11 @@ fn take_labels(
         if cursor.take(b'=') {
             blanks(cursor);
             let value = cursor.quoted(line_ends_allowed)?;
-            if labels.pairs().any(|(known, _)| known == name) {
-                return Err(cursor.error(format!("label name {name:?} is not unique")));
-            }
-            labels.set(&name, &value);
+            pairs.push((name, value));
         } else if !is_quoted {
             return Err(cursor.expected("`=`"));
-        } else if labels.get(METRIC_NAME).is_empty() {
-            labels.set(METRIC_NAME, &name);
+        } else if metric.is_none() {
+            *metric = Some(name);
         } else {
             return Err(cursor.error("metric name already set"));
         }
@@ -135,13 +128,26 @@ fn take_labels(
 
 /// Brings the bound of a bucket or a quantile to the form that OpenMetrics prescribes, so that the
 /// series is the same whatever the format of the scrape.
-fn canonicalise(labels: &mut LabelsBuilder, metric_type: MetricType) {
-    let Some(name) = numeric_label(metric_type) else {
+fn canonicalise(pairs: &mut Pairs<'_>, metric_type: MetricType) {
+    let Some(label) = numeric_label(metric_type) else {
         return;
     };
-    if let Some(number) = parse_float(labels.get(name)) {
-        labels.set(name, &canonical_float(number));
+    for (name, value) in pairs {
+        if name == label
+            && let Some(number) = parse_float(value)
+        {
+            *value = Cow::Owned(canonical_float(number));
+        }
     }
+}
+
+fn built(pairs: &Pairs<'_>) -> Result<Labels, String> {
+    label_set(
+        pairs
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect(),
+    )
 }
 
 fn separator(cursor: &mut Cursor<'_>, dialect: Dialect, what: &str) -> Result<(), ParseError> {

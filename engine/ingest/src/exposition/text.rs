@@ -5,7 +5,7 @@ use obsq_model::MetricType;
 use super::cursor::{Cursor, unescape};
 use super::family::Families;
 use super::sample_line::{self, Dialect};
-use super::{ParseError, Scraped, ScrapedSample};
+use super::{MAX_SAMPLES, ParseError, Scraped, ScrapedSample};
 
 /// Reads a whole body.
 pub(super) fn parse(body: &[u8]) -> Result<Scraped, ParseError> {
@@ -14,6 +14,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Scraped, ParseError> {
     let mut samples = Vec::new();
     while !cursor.at_end() {
         samples.extend(state.line(&mut cursor)?);
+        if samples.len() > MAX_SAMPLES {
+            return Err(cursor.error(format!("more than {MAX_SAMPLES} samples")));
+        }
     }
     Ok(Scraped {
         samples,
@@ -68,7 +71,7 @@ impl State {
             .map_err(|_not_utf8| cursor.error(format!("the help of {name:?} is not UTF-8")))?;
         let text = text.get(1..).unwrap_or("");
         if keyword == b"HELP" {
-            self.families.entry(&name).help = unescape(text, false);
+            self.families.entry(&name).help = unescape(text, false).into_owned();
             return Ok(());
         }
         self.metric_type = match text.trim_matches([' ', '\t']) {
@@ -91,7 +94,7 @@ pub(super) fn family_name(
 ) -> Result<String, ParseError> {
     match cursor.name(true) {
         Some(name) => Ok(name.to_owned()),
-        None if cursor.peek() == Some(b'"') => cursor.quoted(line_ends_allowed),
+        None if cursor.peek() == Some(b'"') => Ok(cursor.quoted(line_ends_allowed)?.into_owned()),
         None => Err(cursor.expected("a metric name")),
     }
 }

@@ -16,6 +16,7 @@ use obsq_model::{Exemplar, Labels, METRIC_NAME, MetricMetadata, Sample, SampleVa
 use obsq_source::{MetricBatch, SeriesBatch};
 use rustc_hash::FxHashSet;
 
+use crate::config::NameScheme;
 use crate::exposition::{Scraped, ScrapedSample};
 use crate::relabel::{self, RelabelConfig};
 
@@ -32,6 +33,8 @@ pub struct SampleRules {
     pub honor_timestamps: bool,
     /// Series with times of their own are marked stale too when they vanish.
     pub track_timestamps_staleness: bool,
+    /// Which names are accepted.
+    pub name_scheme: NameScheme,
     /// Rules for the labels of every sample, applied last.
     pub metric_relabel: Vec<RelabelConfig>,
     /// Most samples after relabelling.
@@ -56,6 +59,7 @@ impl Default for SampleRules {
             honor_labels: false,
             honor_timestamps: true,
             track_timestamps_staleness: false,
+            name_scheme: NameScheme::Utf8,
             metric_relabel: Vec::new(),
             sample_limit: 0,
             label_limit: 0,
@@ -218,6 +222,9 @@ impl Collected {
             }
             if labels.get(METRIC_NAME).is_none() {
                 return Err("missing metric name (__name__ label)".to_owned());
+            }
+            if !rules.name_scheme.allows(&labels) {
+                return Err(format!("invalid metric name or label names: {labels}"));
             }
             limits::check_labels(&labels, rules)?;
             self.kept += 1;

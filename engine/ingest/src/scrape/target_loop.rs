@@ -279,6 +279,7 @@ fn sample_rules(config: &ScrapeConfig) -> SampleRules {
         honor_labels: config.honor_labels,
         honor_timestamps: config.honor_timestamps,
         track_timestamps_staleness: config.track_timestamps_staleness,
+        name_scheme: config.name_scheme,
         metric_relabel: config.metric_relabel_configs.clone(),
         sample_limit: config.limits.samples,
         label_limit: config.limits.labels,

@@ -121,8 +121,9 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
+    /// Reads a length and that many bytes; also a delimited message of a stream.
     #[inline]
-    fn bytes(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let length = self.varint()?;
         let (bytes, rest) = usize::try_from(length)
             .ok()

@@ -1,212 +1,169 @@
-//! The messages of `io/prometheus/client/metrics.proto`, as far as they are read.
+//! The messages inside of a metric family.
 
-use obsq_model::MetricType;
+use super::Fault;
+use crate::exposition::ScrapedExemplar;
+use crate::exposition::label_set::label_set;
+use crate::wire::{Reader, Value, WireError};
 
-/// A name and a value.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct LabelPair {
-    #[prost(string, tag = "1")]
-    pub(super) name: String,
-    #[prost(string, tag = "2")]
-    pub(super) value: String,
+/// Metrics with a single value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Simple {
+    Counter,
+    Gauge,
+    Untyped,
 }
 
-/// `google.protobuf.Timestamp`.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Timestamp {
-    #[prost(int64, tag = "1")]
-    pub(super) seconds: i64,
-    #[prost(int32, tag = "2")]
-    pub(super) nanos: i32,
+/// One metric: labels, time and the value as a message that depends on the family's type.
+#[derive(Debug, Default)]
+pub(super) struct MetricMessage<'a> {
+    label_pairs: Vec<&'a [u8]>,
+    gauge: &'a [u8],
+    counter: &'a [u8],
+    summary: &'a [u8],
+    untyped: &'a [u8],
+    pub(super) histogram: &'a [u8],
+    pub(super) ts_ms: i64,
 }
 
-impl Timestamp {
-    pub(super) fn milliseconds(&self) -> i64 {
-        self.seconds
-            .saturating_mul(1000)
-            .saturating_add(i64::from(self.nanos / 1_000_000))
-    }
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Exemplar {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) label: Vec<LabelPair>,
-    #[prost(double, tag = "2")]
+#[derive(Debug, Default)]
+pub(super) struct SimpleValue {
     pub(super) value: f64,
-    #[prost(message, optional, tag = "3")]
-    pub(super) timestamp: Option<Timestamp>,
+    pub(super) start_ts_ms: i64,
+    pub(super) exemplar: Option<ScrapedExemplar>,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Counter {
-    #[prost(double, tag = "1")]
-    pub(super) value: f64,
-    #[prost(message, optional, tag = "2")]
-    pub(super) exemplar: Option<Exemplar>,
-    #[prost(message, optional, tag = "3")]
-    pub(super) start: Option<Timestamp>,
-}
-
-/// A gauge or an untyped value.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Value {
-    #[prost(double, tag = "1")]
-    pub(super) value: f64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Quantile {
-    #[prost(double, tag = "1")]
-    pub(super) quantile: f64,
-    #[prost(double, tag = "2")]
-    pub(super) value: f64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
+#[derive(Debug, Default)]
 pub(super) struct Summary {
-    #[prost(uint64, tag = "1")]
-    pub(super) sample_count: u64,
-    #[prost(double, tag = "2")]
-    pub(super) sample_sum: f64,
-    #[prost(message, repeated, tag = "3")]
-    pub(super) quantile: Vec<Quantile>,
-    #[prost(message, optional, tag = "4")]
-    pub(super) start: Option<Timestamp>,
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) quantiles: Vec<(f64, f64)>,
+    pub(super) start_ts_ms: i64,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Bucket {
-    #[prost(uint64, tag = "1")]
-    pub(super) cumulative_count: u64,
-    #[prost(double, tag = "4")]
-    pub(super) cumulative_count_float: f64,
-    #[prost(double, tag = "2")]
-    pub(super) upper_bound: f64,
-    #[prost(message, optional, tag = "3")]
-    pub(super) exemplar: Option<Exemplar>,
+impl<'a> MetricMessage<'a> {
+    pub(super) fn read(message: &'a [u8]) -> Result<Self, WireError> {
+        let mut metric = Self::default();
+        let mut reader = Reader::new(message);
+        while let Some((field, value)) = reader.next()? {
+            match field {
+                1 => metric.label_pairs.push(value.bytes(field)?),
+                2 => metric.gauge = value.bytes(field)?,
+                3 => metric.counter = value.bytes(field)?,
+                4 => metric.summary = value.bytes(field)?,
+                5 => metric.untyped = value.bytes(field)?,
+                6 => metric.ts_ms = value.int(field)?,
+                7 => metric.histogram = value.bytes(field)?,
+                _ => {}
+            }
+        }
+        Ok(metric)
+    }
+
+    pub(super) fn labels(&self) -> Result<Vec<(&'a str, &'a str)>, Fault> {
+        self.label_pairs.iter().map(|pair| label(pair)).collect()
+    }
+
+    /// Reads the value of a counter, a gauge or an untyped metric; only counters have a start and
+    /// an exemplar.
+    pub(super) fn simple(&self, kind: Simple) -> Result<SimpleValue, Fault> {
+        let message = match kind {
+            Simple::Counter => self.counter,
+            Simple::Gauge => self.gauge,
+            Simple::Untyped => self.untyped,
+        };
+        let mut simple = SimpleValue::default();
+        let mut reader = Reader::new(message);
+        while let Some((field, value)) = reader.next()? {
+            match field {
+                1 => simple.value = value.double(field)?,
+                2 if kind == Simple::Counter => {
+                    simple.exemplar = Some(exemplar(value.bytes(field)?)?);
+                }
+                3 if kind == Simple::Counter => {
+                    simple.start_ts_ms = timestamp_ms(value.bytes(field)?)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(simple)
+    }
+
+    pub(super) fn summary(&self) -> Result<Summary, WireError> {
+        let mut summary = Summary::default();
+        let mut reader = Reader::new(self.summary);
+        while let Some((field, value)) = reader.next()? {
+            match field {
+                1 => summary.count = value.varint(field)?,
+                2 => summary.sum = value.double(field)?,
+                3 => summary.quantiles.push(quantile(value, field)?),
+                4 => summary.start_ts_ms = timestamp_ms(value.bytes(field)?)?,
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
 }
 
-impl Bucket {
-    /// Returns the count, which is the float one where that is set.
-    pub(super) fn count(&self) -> f64 {
-        if self.cumulative_count_float > 0.0 {
-            self.cumulative_count_float
-        } else {
-            self.cumulative_count as f64
+fn quantile(value: Value<'_>, field: u32) -> Result<(f64, f64), WireError> {
+    let (mut quantile, mut at_quantile) = (0.0, 0.0);
+    let mut reader = Reader::new(value.bytes(field)?);
+    while let Some((field, value)) = reader.next()? {
+        match field {
+            1 => quantile = value.double(field)?,
+            2 => at_quantile = value.double(field)?,
+            _ => {}
         }
     }
+    Ok((quantile, at_quantile))
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Span {
-    #[prost(sint32, tag = "1")]
-    pub(super) offset: i32,
-    #[prost(uint32, tag = "2")]
-    pub(super) length: u32,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Histogram {
-    #[prost(uint64, tag = "1")]
-    pub(super) sample_count: u64,
-    #[prost(double, tag = "4")]
-    pub(super) sample_count_float: f64,
-    #[prost(double, tag = "2")]
-    pub(super) sample_sum: f64,
-    #[prost(message, repeated, tag = "3")]
-    pub(super) bucket: Vec<Bucket>,
-    #[prost(message, optional, tag = "15")]
-    pub(super) start: Option<Timestamp>,
-    #[prost(sint32, tag = "5")]
-    pub(super) schema: i32,
-    #[prost(double, tag = "6")]
-    pub(super) zero_threshold: f64,
-    #[prost(uint64, tag = "7")]
-    pub(super) zero_count: u64,
-    #[prost(double, tag = "8")]
-    pub(super) zero_count_float: f64,
-    #[prost(message, repeated, tag = "9")]
-    pub(super) negative_span: Vec<Span>,
-    #[prost(sint64, repeated, tag = "10")]
-    pub(super) negative_delta: Vec<i64>,
-    #[prost(double, repeated, tag = "11")]
-    pub(super) negative_count: Vec<f64>,
-    #[prost(message, repeated, tag = "12")]
-    pub(super) positive_span: Vec<Span>,
-    #[prost(sint64, repeated, tag = "13")]
-    pub(super) positive_delta: Vec<i64>,
-    #[prost(double, repeated, tag = "14")]
-    pub(super) positive_count: Vec<f64>,
-    #[prost(message, repeated, tag = "16")]
-    pub(super) exemplars: Vec<Exemplar>,
-}
-
-impl Histogram {
-    /// Says whether the histogram has a native form: a span, or anything in a zero bucket.
-    pub(super) fn is_native(&self) -> bool {
-        !self.positive_span.is_empty()
-            || !self.negative_span.is_empty()
-            || self.zero_threshold > 0.0
-            || self.zero_count > 0
-            || self.zero_count_float > 0.0
-    }
-
-    /// Says whether the native form counts in floats.
-    pub(super) fn has_float_counts(&self) -> bool {
-        self.sample_count_float > 0.0 || self.zero_count_float > 0.0
-    }
-
-    /// Returns the number of observations.
-    pub(super) fn total(&self) -> f64 {
-        if self.sample_count_float > 0.0 {
-            self.sample_count_float
-        } else {
-            self.sample_count as f64
+fn label(pair: &[u8]) -> Result<(&str, &str), Fault> {
+    let (mut name, mut text): (&[u8], &[u8]) = (b"", b"");
+    let mut reader = Reader::new(pair);
+    while let Some((field, value)) = reader.next()? {
+        match field {
+            1 => name = value.bytes(field)?,
+            2 => text = value.bytes(field)?,
+            _ => {}
         }
     }
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Metric {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) label: Vec<LabelPair>,
-    #[prost(message, optional, tag = "2")]
-    pub(super) gauge: Option<Value>,
-    #[prost(message, optional, tag = "3")]
-    pub(super) counter: Option<Counter>,
-    #[prost(message, optional, tag = "4")]
-    pub(super) summary: Option<Summary>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) untyped: Option<Value>,
-    #[prost(message, optional, tag = "7")]
-    pub(super) histogram: Option<Histogram>,
-    #[prost(int64, tag = "6")]
-    pub(super) timestamp_ms: i64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Family {
-    #[prost(string, tag = "1")]
-    pub(super) name: String,
-    #[prost(string, tag = "2")]
-    pub(super) help: String,
-    #[prost(int32, tag = "3")]
-    pub(super) r#type: i32,
-    #[prost(message, repeated, tag = "4")]
-    pub(super) metric: Vec<Metric>,
-    #[prost(string, tag = "5")]
-    pub(super) unit: String,
-}
-
-/// Returns the type with that number in the enum `MetricType` of the messages.
-pub(super) fn family_type(number: i32) -> MetricType {
-    match number {
-        0 => MetricType::Counter,
-        1 => MetricType::Gauge,
-        2 => MetricType::Summary,
-        4 => MetricType::Histogram,
-        5 => MetricType::GaugeHistogram,
-        _ => MetricType::Unknown,
+    match (std::str::from_utf8(name), std::str::from_utf8(text)) {
+        (Ok(name), Ok(text)) => Ok((name, text)),
+        _ => Err(Fault::Rule("label is not valid UTF-8".to_owned())),
     }
+}
+
+/// Reads a `google.protobuf.Timestamp`.
+pub(super) fn timestamp_ms(message: &[u8]) -> Result<i64, WireError> {
+    let (mut seconds, mut nanos) = (0_i64, 0_i64);
+    let mut reader = Reader::new(message);
+    while let Some((field, value)) = reader.next()? {
+        match field {
+            1 => seconds = value.int(field)?,
+            2 => nanos = value.int(field)?,
+            _ => {}
+        }
+    }
+    Ok(seconds
+        .saturating_mul(1_000)
+        .saturating_add(nanos / 1_000_000))
+}
+
+pub(super) fn exemplar(message: &[u8]) -> Result<ScrapedExemplar, Fault> {
+    let mut pairs = Vec::new();
+    let (mut observed, mut ts_ms) = (0.0, None);
+    let mut reader = Reader::new(message);
+    while let Some((field, value)) = reader.next()? {
+        match field {
+            1 => pairs.push(label(value.bytes(field)?)?),
+            2 => observed = value.double(field)?,
+            3 => ts_ms = Some(timestamp_ms(value.bytes(field)?)?),
+            _ => {}
+        }
+    }
+    Ok(ScrapedExemplar {
+        labels: label_set(pairs).map_err(Fault::Rule)?,
+        value: observed,
+        ts_ms,
+    })
 }

@@ -1,7 +1,12 @@
-use super::message::{Bucket, Counter, LabelPair, Quantile, Summary};
+use proptest::prelude::*;
+use prost::Message as _;
+
+use super::encoded::{
+    Bucket, Counter, Exemplar, Family, Histogram, LabelPair, Metric, Quantile, Span, Summary,
+    Timestamp, Value,
+};
 use super::*;
 use crate::exposition::Format;
-use proptest::prelude::*;
 
 fn options() -> ParseOptions {
     ParseOptions::new(Format::Protobuf)
@@ -124,30 +129,113 @@ fn a_histogram_is_native_classic_or_both_as_asked() {
 }
 
 #[test]
-fn what_contradicts_its_type_is_refused_with_the_family() {
-    let body = [
-        family(
-            "a",
-            1,
-            Metric {
-                gauge: Some(message::Value { value: 1.0 }),
-                ..Metric::default()
-            },
+fn exemplars_come_with_their_series() {
+    let exemplar = |nanos| {
+        Some(Exemplar {
+            label: vec![LabelPair {
+                name: "trace_id".into(),
+                value: "x".into(),
+            }],
+            value: 0.5,
+            timestamp: Some(Timestamp { seconds: 3, nanos }),
+        })
+    };
+    let counter = Metric {
+        counter: Some(Counter {
+            value: 1.0,
+            exemplar: exemplar(0),
+            start: None,
+        }),
+        ..Metric::default()
+    };
+    let mut histogram = native();
+    histogram.bucket[0].exemplar = exemplar(500_000_000);
+    let histogram = Metric {
+        histogram: Some(histogram),
+        ..Metric::default()
+    };
+    let body = [family("c_total", 0, counter), family("h", 4, histogram)].concat();
+    let scraped = parse(&body, options()).unwrap();
+    let times: Vec<_> = scraped
+        .samples
+        .iter()
+        .map(|sample| {
+            (
+                sample.exemplars[0].labels.value("trace_id"),
+                sample.exemplars[0].ts_ms,
+            )
+        })
+        .collect();
+    assert_eq!(times, [("x", Some(3_000)), ("x", Some(3_500))]);
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_with_the_family() {
+    let gauge = Metric {
+        gauge: Some(Value { value: 1.0 }),
+        ..Metric::default()
+    };
+    let good = family("a", 1, gauge.clone());
+    let twice = Metric {
+        label: ["1", "2"]
+            .map(|value| LabelPair {
+                name: "l".into(),
+                value: value.into(),
+            })
+            .into(),
+        ..gauge.clone()
+    };
+    let mut contradiction = native();
+    contradiction.positive_delta.push(1);
+    let contradiction = Metric {
+        histogram: Some(contradiction),
+        ..Metric::default()
+    };
+    let cases = [
+        (
+            family("b", 9, gauge.clone()),
+            "metric family \"b\": unknown metric type 9",
         ),
-        family("b", 0, Metric::default()),
-    ]
-    .concat();
-    let error = parse(&body, options()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "line 2: metric family \"b\" has a metric without its counter"
-    );
-    assert!(parse(&[200, 1, 1], options()).is_err());
+        (family("", 1, gauge), "metric family \"\": name is empty"),
+        (
+            family("b", 1, twice),
+            "metric family \"b\": label name \"l\" is not unique",
+        ),
+        (
+            family("b", 4, contradiction),
+            "metric family \"b\": positive side: spans need 2 buckets",
+        ),
+        (
+            vec![200, 1, 1],
+            "not a metric family: length 200 reaches beyond the message",
+        ),
+    ];
+    for (bad, expected) in cases {
+        let error = parse(&[good.clone(), bad].concat(), options()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("line 2: {expected}")),
+            "{error}"
+        );
+    }
 }
 
 proptest! {
     #[test]
     fn any_bytes_end_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        drop(parse(&body, options()));
+    }
+
+    #[test]
+    fn damaged_bodies_end_without_a_panic(at in any::<usize>(), with: u8) {
+        let metric = Metric {
+            histogram: Some(native()),
+            ..Metric::default()
+        };
+        let mut body = family("h", 4, metric);
+        let at = at % body.len();
+        body[at] ^= with;
         drop(parse(&body, options()));
     }
 }

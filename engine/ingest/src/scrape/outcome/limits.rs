@@ -6,6 +6,7 @@ use obsq_model::histogram::{CUSTOM_BUCKETS_SCHEMA, is_exponential_schema};
 use obsq_model::{HistogramValue, Labels, SampleValue};
 
 use super::SampleRules;
+use crate::histogram_rules;
 
 /// Finest and coarsest schema of native histograms.
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
@@ -47,16 +48,17 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// Reduces a native histogram's resolution until it is within the limits.
+/// Checks a native histogram and reduces its resolution until it is within the limits.
 pub(super) fn fit_histogram(
     value: SampleValue,
     rules: &SampleRules,
 ) -> Result<SampleValue, String> {
     let limit = rules.native_histogram_bucket_limit;
     let factor = rules.native_histogram_min_bucket_factor;
-    let SampleValue::Histogram(histogram) = value else {
+    let SampleValue::Histogram(mut histogram) = value else {
         return Ok(value);
     };
+    histogram_rules::admit(&mut histogram)?;
     let finest = if factor > 1.0 {
         finest_schema(factor)
     } else {
@@ -113,6 +115,8 @@ mod tests {
     use obsq_model::{BucketSpan, IntHistogram};
 
     fn histogram(schema: i32, buckets: u32) -> SampleValue {
+        let is_custom = schema == CUSTOM_BUCKETS_SCHEMA;
+        let bounds = (1..buckets).filter(|_| is_custom).map(f64::from);
         SampleValue::Histogram(Arc::new(HistogramValue::Int(IntHistogram {
             schema,
             count: u64::from(buckets),
@@ -121,6 +125,7 @@ mod tests {
                 length: buckets,
             }],
             positive_deltas: std::iter::once(1).chain((1..buckets).map(|_| 0)).collect(),
+            custom_values: bounds.collect(),
             ..IntHistogram::default()
         })))
     }

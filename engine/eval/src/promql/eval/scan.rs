@@ -380,7 +380,10 @@ impl Evaluation<'_> {
         let mut list = self.empty();
         in_parts(scan.len(), work, |part| {
             for cost in &part.costs {
-                self.pay(*cost)?;
+                // Times are counted step by step, when the list is finished.
+                if !matches!(scan.task, Task::Times { .. }) {
+                    self.pay(*cost)?;
+                }
                 list.samples += cost.result;
             }
             self.meter.frame(node.frame).merge(&part.counts);
@@ -411,8 +414,7 @@ impl Evaluation<'_> {
         }
         let scan = self.open_selector(node, selector, Task::Times { start })?;
         let list = self.collect(node, &scan)?;
-        let samples = list.samples;
-        let gathered = vec![0; scan.grid.steps];
-        self.finish(node, samples, &gathered, list.series)
+        let gathered = list.counts_by_step(scan.grid.steps);
+        self.finish(node, 0, &gathered, list.series)
     }
 }

@@ -22,6 +22,10 @@ mod plan;
 mod query;
 mod series;
 mod stats;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Engine, EngineOptions, QueryRequest, StatsLevel};
 pub use error::{InfoError, ParameterError, QueryError};

@@ -34,9 +34,10 @@ impl<'a> BitWindow<'a> {
     }
 
     /// Returns the bytes from the present one on, and how many of its bits are consumed.
-    pub(crate) fn rest(&self) -> (&'a [u8], u32) {
+    #[expect(clippy::cast_possible_truncation, reason = "three bits")]
+    pub(crate) fn rest(&self) -> (&'a [u8], u8) {
         let bytes = self.bytes.get(self.bit / 8..).unwrap_or_default();
-        (bytes, (self.bit % 8) as u32)
+        (bytes, (self.bit & 7) as u8)
     }
 
     /// Fails when more was consumed than there is.
@@ -49,6 +50,10 @@ impl<'a> BitWindow<'a> {
 
     /// Returns the next bits; zeros beyond the end.
     #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of 128 bits are 64 bits each"
+    )]
     pub(crate) fn load(&self) -> Ahead {
         let at = self.bit / 8;
         let bytes = match self.bytes.get(at..).and_then(|rest| rest.first_chunk()) {

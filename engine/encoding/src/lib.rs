@@ -10,6 +10,23 @@
 //! - [`ByteReader`], [`BitReader`], [`BitWriter`] and the varint functions are what other formats
 //!   (index, WAL, head file) are built from.
 
+#![warn(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "tests make up numbers"
+    )
+)]
+
 mod aggr;
 mod bit_reader;
 mod bit_window;

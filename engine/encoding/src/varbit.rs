@@ -34,7 +34,7 @@ pub fn put_varbit_int(out: &mut BitWriter, value: i64) {
         0
     } else {
         (1..8)
-            .find(|ones| fits_signed(value, WIDTHS[*ones]))
+            .find(|ones| fits_signed(value, WIDTHS[*ones as usize]))
             .unwrap_or(8)
     };
     put(out, ones, value.cast_unsigned());
@@ -43,18 +43,20 @@ pub fn put_varbit_int(out: &mut BitWriter, value: i64) {
 /// Appends an unsigned integer.
 pub fn put_varbit_uint(out: &mut BitWriter, value: u64) {
     let width = 64 - value.leading_zeros();
-    let ones = WIDTHS.iter().position(|fit| width <= *fit).unwrap_or(8);
+    let ones = (0..8)
+        .find(|ones| width <= WIDTHS[*ones as usize])
+        .unwrap_or(8);
     put(out, ones, value);
 }
 
 #[inline]
-fn put(out: &mut BitWriter, ones: usize, value: u64) {
+fn put(out: &mut BitWriter, ones: u32, value: u64) {
     let (prefix, prefix_bits) = if ones == 8 {
         (0xff, 8)
     } else {
-        ((1_u64 << (ones + 1)) - 2, ones as u32 + 1)
+        ((1_u64 << (ones + 1)) - 2, ones + 1)
     };
-    let width = WIDTHS[ones];
+    let width = WIDTHS[ones as usize];
     if prefix_bits + width <= 64 {
         let payload = value & ((1 << width) - 1);
         out.bits(prefix << width | payload, prefix_bits + width);

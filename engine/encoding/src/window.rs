@@ -77,7 +77,7 @@ impl Window {
     /// Returns the window that 5 bits of leading zeros and 6 bits of length stand for.
     #[inline]
     pub(crate) fn from_head(head: u64) -> Result<Self, DecodeError> {
-        let head = head as u32;
+        let head = (head & 0x7ff) as u32;
         let leading = head >> 6;
         let width = head.wrapping_sub(1) % 64 + 1;
         match 64_u32.checked_sub(leading + width) {

@@ -288,11 +288,12 @@ impl Xor2Decoder<'_> {
     ) -> Result<i64, DecodeError> {
         let (bytes, used) = self.bits.rest();
         let mut reader = BitReader::new(bytes);
-        reader.bits(used);
+        reader.bits(u32::from(used));
         let before = reader.remaining_bits();
         let start_ms = start.read(&mut reader, index, (self.ts_ms, previous_ts_ms))?;
         reader.check()?;
-        self.bits.skip((before - reader.remaining_bits()) as usize);
+        let taken = usize::try_from(before - reader.remaining_bits());
+        self.bits.skip(taken.unwrap_or_default());
         Ok(start_ms)
     }
 }

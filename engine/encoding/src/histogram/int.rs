@@ -248,6 +248,10 @@ impl Fields<IntHistogram> for IntFields {
         }
     }
 
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "queries compute with floats, counts above 2^53 are rounded"
+    )]
     fn to_float(&self, layout: &Layout, hint: CounterResetHint) -> FloatHistogram {
         let buckets = |fields: &[Moving]| counts(fields).map(|count| count as f64).collect();
         FloatHistogram {

@@ -22,7 +22,7 @@ use crate::varbit::{put_varbit_int, put_varbit_uint, varbit_int, varbit_uint};
 use crate::{BitReader, BitWriter, DecodeError};
 
 /// Resolutions that the format has room for.
-const SCHEMAS: RangeInclusive<i64> = -9..=52;
+const SCHEMAS: RangeInclusive<i32> = -9..=52;
 
 /// Schema, thresholds and spans of a chunk's histograms.
 #[derive(Debug, Clone, Default)]
@@ -89,17 +89,17 @@ impl Layout {
     /// in proportion to the bytes.
     pub(crate) fn read(reader: &mut BitReader<'_>) -> Result<Self, DecodeError> {
         let zero_threshold = read_zero_threshold(reader);
-        let schema = varbit_int(reader);
-        if !SCHEMAS.contains(&schema) && schema != i64::from(CUSTOM_BUCKETS_SCHEMA) {
-            return Err(DecodeError::UnknownSchema(schema));
-        }
+        let number = varbit_int(reader);
+        let schema = i32::try_from(number)
+            .ok()
+            .filter(|schema| SCHEMAS.contains(schema) || *schema == CUSTOM_BUCKETS_SCHEMA)
+            .ok_or(DecodeError::UnknownSchema(number))?;
         let positive_spans = read_spans(reader)?;
         let negative_spans = read_spans(reader)?;
         let buckets = bucket_count(&positive_spans) + bucket_count(&negative_spans);
         if buckets > reader.remaining_bits() {
             return Err(DecodeError::TooManyBuckets);
         }
-        let schema = schema as i32;
         let custom_values = if schema == CUSTOM_BUCKETS_SCHEMA {
             read_bounds(reader)?
         } else {
@@ -121,7 +121,7 @@ fn read_spans(reader: &mut BitReader<'_>) -> Result<Vec<BucketSpan>, DecodeError
     if count > reader.remaining_bits() / 2 {
         return Err(DecodeError::TooManyBuckets);
     }
-    let mut spans = Vec::with_capacity(count as usize);
+    let mut spans = Vec::new();
     for _ in 0..count {
         let length = varbit_uint(reader);
         let offset = varbit_int(reader);
@@ -159,6 +159,11 @@ fn read_bounds(reader: &mut BitReader<'_>) -> Result<Arc<[f64]>, DecodeError> {
     Ok((0..count).map(|_| read_bound(reader)).collect())
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number up to 33,554,430"
+)]
 fn put_bound(out: &mut BitWriter, bound: f64) {
     let thousandths = bound * 1000.0;
     let rounded = thousandths.round();
@@ -171,6 +176,10 @@ fn put_bound(out: &mut BitWriter, bound: f64) {
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "written numbers are far below 2^53, others are damage"
+)]
 fn read_bound(reader: &mut BitReader<'_>) -> f64 {
     match varbit_uint(reader) {
         0 => reader.f64(),
@@ -188,7 +197,7 @@ fn put_zero_threshold(out: &mut BitWriter, threshold: f64) {
     if threshold == 0.0 {
         out.byte(0);
     } else if is_power && (1 + EXPONENT_SHIFT..=254 + EXPONENT_SHIFT).contains(&exponent) {
-        out.byte((exponent - EXPONENT_SHIFT) as u8);
+        out.bits(exponent - EXPONENT_SHIFT, 8);
     } else {
         out.byte(255);
         out.bits(bits, 64);

@@ -33,7 +33,8 @@ pub(super) fn bracketed(text: &str, flags: Flags) -> Read<'_, ClassUnicode> {
     let mut rest = text.get(1..).unwrap_or_default();
     let negated = rest.strip_prefix('^');
     rest = negated.unwrap_or(rest);
-    let mut class = ClassUnicode::empty();
+    // Collected first: a class is put in order as a whole.
+    let mut ranges = Vec::new();
     let mut first = true;
     while first || !rest.starts_with(']') {
         first = false;
@@ -42,16 +43,16 @@ pub(super) fn bracketed(text: &str, flags: Flags) -> Read<'_, ClassUnicode> {
             None => group_escape(rest, flags)?,
         };
         if let Some((group, behind)) = group {
-            class.union(&group);
+            ranges.extend_from_slice(group.ranges());
             rest = behind;
-            continue;
+        } else {
+            let range;
+            (range, rest) = char_range(rest, text)?;
+            ranges.push(range);
         }
-        let range;
-        (range, rest) = char_range(rest, text)?;
-        let mut range = ClassUnicode::new([range]);
-        fold(&mut range, flags);
-        class.union(&range);
     }
+    let mut class = ClassUnicode::new(ranges);
+    fold(&mut class, flags);
     if negated.is_some() {
         class.negate();
     }

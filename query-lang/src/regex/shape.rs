@@ -184,20 +184,28 @@ fn leading_literal<'a>(parts: &[&'a Hir]) -> &'a str {
 /// Returns all values that a concatenation can match, if they are few enough.
 fn combined(parts: &[&Hir]) -> Option<Vec<String>> {
     let mut heads = vec![String::new()];
+    let mut bytes = 0;
+    let mut steps = 0;
     for part in parts {
         let tails = values(part)?;
         let many = heads.len() > 1 && tails.len() > 1;
         if many && heads.len() * tails.len() > MAX_COMBINED {
             return None;
         }
-        let pairs = heads
-            .iter()
-            .flat_map(|head| tails.iter().map(move |tail| (head, tail)));
-        let next: Vec<_> = pairs.map(|(head, tail)| format!("{head}{tail}")).collect();
-        if next.iter().map(String::len).sum::<usize>() > MAX_LITERAL_BYTES {
+        let tail_bytes: usize = tails.iter().map(String::len).sum();
+        bytes = bytes * tails.len() + tail_bytes * heads.len();
+        steps += heads.len() * tails.len();
+        if bytes > MAX_LITERAL_BYTES || steps > MAX_LITERAL_BYTES {
             return None;
         }
-        heads = next;
+        if let [tail] = tails.as_slice() {
+            heads.iter_mut().for_each(|head| head.push_str(tail));
+        } else {
+            let pairs = heads
+                .iter()
+                .flat_map(|head| tails.iter().map(move |tail| (head, tail)));
+            heads = pairs.map(|(head, tail)| format!("{head}{tail}")).collect();
+        }
     }
     Some(heads)
 }

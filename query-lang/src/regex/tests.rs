@@ -205,6 +205,31 @@ fn large_and_deep_patterns_are_refused_within_bounds() {
     assert!(validate(r"\pL{1000}\pL{1000}").is_err());
 }
 
+#[test]
+fn long_patterns_are_read_in_linear_time() {
+    let size = 1 << 15;
+    let chars: String = (0x4e00..0x9fff_u32)
+        .step_by(2)
+        .filter_map(char::from_u32)
+        .collect();
+    let patterns = [
+        "(x)".repeat(size / 3),
+        "[x]".repeat(size / 3),
+        format!("(?i)[{}]", chars.repeat(4)),
+        format!("(a|b){}", "(c)?".repeat(size / 4)),
+        "x|".repeat(size / 2),
+        "ab|".repeat(size / 3) + "(c|d)" + &"(e)".repeat(size / 6),
+        ".*a".repeat(size / 3),
+        "\\Q".to_owned() + &"*".repeat(size),
+        "a?".repeat(size / 2),
+    ];
+    for pattern in patterns {
+        if let Ok(regex) = Regex::anchored(&pattern) {
+            assert!(!regex.is_match("zz"));
+        }
+    }
+}
+
 /// The corpus of the conformance suite, where it lies beside the workspace.
 #[test]
 fn the_conformance_corpus_passes_where_present() {

@@ -255,17 +255,7 @@ impl StepSeries {
 ///
 /// Source of the numbers: Prometheus 3.x, `HPoint.size`, 16 bytes per float sample.
 pub(crate) fn histogram_samples(histogram: &FloatHistogram) -> usize {
-    (histogram_size_bytes(histogram) + 8) / 16
-}
-
-/// Returns the bytes that Prometheus takes a histogram to be.
-pub(crate) fn histogram_size_bytes(histogram: &FloatHistogram) -> usize {
-    let words = histogram.positive_spans.len()
-        + histogram.negative_spans.len()
-        + histogram.positive_buckets.len()
-        + histogram.negative_buckets.len()
-        + histogram.custom_values.len();
-    168 + words * 8
+    (histogram.counted_bytes() + 8) / 16
 }
 
 #[cfg(test)]

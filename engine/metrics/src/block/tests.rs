@@ -4,6 +4,7 @@ mod damage;
 mod interchange;
 mod model;
 mod prometheus;
+mod seal_order;
 mod version1;
 
 use std::collections::BTreeMap;

@@ -199,7 +199,9 @@ fn combined(parts: &[&Hir]) -> Option<Vec<String>> {
             return None;
         }
         if let [tail] = tails.as_slice() {
-            heads.iter_mut().for_each(|head| head.push_str(tail));
+            for head in &mut heads {
+                head.push_str(tail);
+            }
         } else {
             let pairs = heads
                 .iter()

@@ -5,4 +5,5 @@ pub(crate) mod cors;
 pub(crate) mod gate;
 pub(crate) mod pool;
 pub(crate) mod respond;
+pub(crate) mod stream;
 pub(crate) mod tenancy;

@@ -21,12 +21,16 @@ pub(crate) async fn compute<T: Send + 'static>(
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(result) => result,
-        Err(error) => {
-            tracing::error!(error = %error, "a call ended in a panic");
-            let message = "internal error; the server's log has the details";
-            Err(ApiError::new(ErrorType::Internal, message))
-        }
+        Err(error) => Err(panicked(Some(error))),
     }
+}
+
+/// Returns the error of a call that did not come to its end.
+pub(crate) fn panicked(error: Option<tokio::task::JoinError>) -> ApiError {
+    let error = error.map_or_else(String::new, |error| error.to_string());
+    tracing::error!(error, "a call ended in a panic");
+    let message = "internal error; the server's log has the details";
+    ApiError::new(ErrorType::Internal, message)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode};
 use crate::prom::ApiError;
 
 /// Bodies below this are not compressed.
-const MIN_COMPRESSED_BYTES: usize = 1 << 10;
+pub(crate) const MIN_COMPRESSED_BYTES: usize = 1 << 10;
 
 /// Returns an answer with this status, content type and body.
 pub(crate) fn answer(
@@ -43,39 +43,33 @@ pub(crate) fn api_error(error: &ApiError) -> Response<Body> {
     response
 }
 
-/// A body that is ready to be sent, compressed when the client asked for it.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    bytes: Vec<u8>,
-    gzip: bool,
+/// Returns `bytes` compressed when the client takes gzip and it is worth it. Computes.
+fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let out = Vec::with_capacity(bytes.len() / 4);
+    let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
 }
 
-impl Encoded {
-    /// Compresses `bytes` when `headers` accept it and it is worth it. Computes: call it where
-    /// blocking is allowed.
-    pub(crate) fn new(bytes: Vec<u8>, accepts_gzip: bool) -> Self {
-        if !accepts_gzip || bytes.len() < MIN_COMPRESSED_BYTES {
-            return Self { bytes, gzip: false };
-        }
-        let out = Vec::with_capacity(bytes.len() / 4);
-        let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
-        let compressed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
-        match compressed {
-            Ok(bytes) => Self { bytes, gzip: true },
-            Err(_impossible) => Self { bytes, gzip: false },
-        }
-    }
+/// Returns an answer with a body that is there as a whole, compressed when the client takes gzip
+/// and it is worth it.
+pub(crate) fn whole(content_type: &'static str, bytes: Vec<u8>, gzip: bool) -> Response<Body> {
+    let worth_it = gzip && bytes.len() >= MIN_COMPRESSED_BYTES;
+    let compressed = worth_it.then(|| compressed(&bytes)).flatten();
+    let gzip = compressed.is_some();
+    let body = Body::from(compressed.unwrap_or(bytes));
+    encoded(content_type, body, gzip)
+}
 
-    /// Returns the answer with status 200.
-    pub(crate) fn into_response(self, content_type: &'static str) -> Response<Body> {
-        let mut response = answer(StatusCode::OK, content_type, self.bytes);
-        let headers = response.headers_mut();
-        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if self.gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        response
+/// Returns an answer whose body may be compressed already.
+pub(crate) fn encoded(content_type: &'static str, body: Body, gzip: bool) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, content_type, body);
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
+    response
 }
 
 /// Says whether the client takes gzip.
@@ -111,8 +105,10 @@ mod tests {
             headers.insert(ACCEPT_ENCODING, value.parse().unwrap());
             assert_eq!(accepts_gzip(&headers), accepted, "{value}");
         }
-        assert!(Encoded::new(vec![b'x'; 2000], true).gzip);
-        assert!(!Encoded::new(vec![b'x'; 20], true).gzip);
-        assert!(!Encoded::new(vec![b'x'; 2000], false).gzip);
+        for (bytes, accepted, gzip) in [(2000, true, true), (20, true, false), (2000, false, false)]
+        {
+            let response = whole("text/plain", vec![b'x'; bytes], accepted);
+            assert_eq!(response.headers().contains_key(CONTENT_ENCODING), gzip);
+        }
     }
 }

@@ -57,6 +57,12 @@ impl<T: ToJson> Answer<T> {
     /// Returns the body of the HTTP answer.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = JsonWriter::default();
+        self.write(&mut json);
+        json.into_bytes()
+    }
+
+    /// Writes the body of the HTTP answer.
+    pub(crate) fn write(&self, json: &mut JsonWriter) {
         json.object(|json| {
             json.key("status").string("success");
             self.data.write(json.key("data"));
@@ -67,7 +73,6 @@ impl<T: ToJson> Answer<T> {
                 json.key("infos").strings(&self.infos);
             }
         });
-        json.into_bytes()
     }
 }
 

@@ -4,29 +4,43 @@ use obsq_model::Labels;
 
 use super::number::{push_float, push_seconds, push_unsigned};
 
+/// What takes a large answer part by part; says whether it wants more.
+pub(crate) type Sink = Box<dyn FnMut(Vec<u8>) -> bool + Send>;
+
+/// Parts that are handed to a [`Sink`] have about this many bytes.
+const PART_BYTES: usize = 128 << 10;
+
 /// Appends JSON to a byte buffer. Commas are its own business: a value or key that follows another
 /// one in the same object or array gets one.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct JsonWriter {
     out: Vec<u8>,
     /// The next value or key needs a comma before it.
     comma: bool,
+    sink: Option<Sink>,
+}
+
+impl std::fmt::Debug for JsonWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonWriter")
+            .field("bytes", &self.out.len())
+            .field("streams", &self.sink.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl JsonWriter {
-    /// Returns what was written.
+    /// Returns a writer that hands over what it has written whenever that is a part's worth.
+    pub(crate) fn streaming(sink: Sink) -> Self {
+        Self {
+            sink: Some(sink),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what was written and not handed over.
     pub fn into_bytes(self) -> Vec<u8> {
         self.out
-    }
-
-    /// Returns the number of bytes written so far.
-    pub fn len(&self) -> usize {
-        self.out.len()
-    }
-
-    /// Says whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
     }
 
     /// Writes `{`, what `fill` writes, and `}`.
@@ -129,10 +143,27 @@ impl JsonWriter {
     }
 
     fn separate(&mut self) {
+        if self.out.len() >= PART_BYTES {
+            self.hand_over();
+        }
         if self.comma {
             self.out.push(b',');
         }
         self.comma = true;
+    }
+}
+
+impl JsonWriter {
+    #[cold]
+    fn hand_over(&mut self) {
+        let Some(sink) = &mut self.sink else {
+            return;
+        };
+        let part = std::mem::replace(&mut self.out, Vec::with_capacity(PART_BYTES + 1024));
+        if !sink(part) {
+            // Nobody listens any more: what is still written goes nowhere.
+            self.sink = Some(Box::new(|_part| true));
+        }
     }
 }
 
@@ -197,6 +228,26 @@ mod tests {
             written(|json| json.labels(&labels)),
             r#"{"a.b":"\u0001ü","b":"\"x\"\n"}"#
         );
+    }
+
+    #[test]
+    fn a_large_answer_is_handed_over_in_parts() {
+        let parts = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let taken = std::sync::Arc::clone(&parts);
+        let mut json = JsonWriter::streaming(Box::new(move |part| {
+            taken.lock().push(part);
+            taken.lock().len() < 2
+        }));
+        json.array(|json| {
+            for number in 0..100_000 {
+                json.unsigned(number);
+            }
+        });
+        let last = json.into_bytes();
+        let parts = parts.lock();
+        assert_eq!(parts.len(), 2);
+        assert!(parts.iter().all(|part| part.len() < PART_BYTES + 100));
+        assert!(parts[0].starts_with(b"[0,1,2") && last.ends_with(b"99999]"));
     }
 
     proptest! {

@@ -12,8 +12,10 @@ use obsq_source::QueryContext;
 
 use crate::app::App;
 use crate::http::body::{discard, read_body};
+use crate::http::gate::Slot;
 use crate::http::pool::{CancelOnDrop, compute};
-use crate::http::respond::{Encoded, accepts_gzip, api_error};
+use crate::http::respond::{accepts_gzip, api_error, whole};
+use crate::http::stream;
 use crate::http::tenancy::tenant_of;
 use crate::prom::{Answer, ApiError, ErrorType, Form, ToJson};
 
@@ -86,11 +88,17 @@ impl Call {
         work: impl FnOnce(&Turn) -> Result<Answer<T>, ApiError> + Send + 'static,
     ) -> Result<Response, ApiError> {
         let gzip = self.gzip;
-        let encoded = self.run_raw(app, timeout, move |turn| {
-            let answer = work(turn)?;
-            Ok(Encoded::new(answer.to_json(), gzip))
+        let (turn, slot, _cancel) = self.turn(app, timeout).await?;
+        let response = stream::respond("application/json", gzip, move |parts| {
+            let answer = work(&turn);
+            // Sending may take as long as the client likes; others can compute meanwhile.
+            drop(slot);
+            match answer {
+                Ok(answer) => parts.answer(&answer),
+                Err(error) => parts.fail(error),
+            }
         });
-        Ok(encoded.await?.into_response("application/json"))
+        response.await
     }
 
     /// Like [`Self::run`], for work that makes something else than a JSON answer.
@@ -100,18 +108,7 @@ impl Call {
         timeout: Option<Duration>,
         work: impl FnOnce(&Turn) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let context = app.prom.context(timeout);
-        let _cancel = CancelOnDrop(context.cancel.clone());
-        let slot =
-            app.queries.enter().await.ok_or_else(|| {
-                ApiError::new(ErrorType::Timeout, "query timed out in query queue")
-            })?;
-        let turn = Turn {
-            tenant: self.tenant,
-            context,
-            queued: slot.waited,
-            app,
-        };
+        let (turn, slot, _cancel) = self.turn(app, timeout).await?;
         let working = compute(move || {
             let _slot = slot;
             work(&turn)
@@ -119,8 +116,28 @@ impl Call {
         working.await
     }
 
+    /// Waits for a free slot. Dropping the last part of what is returned cancels the work.
+    async fn turn(
+        self,
+        app: Arc<App>,
+        timeout: Option<Duration>,
+    ) -> Result<(Turn, Slot, CancelOnDrop), ApiError> {
+        let context = app.prom.context(timeout);
+        let cancel = CancelOnDrop(context.cancel.clone());
+        let slot = app.queries.enter().await;
+        let slot = slot
+            .ok_or_else(|| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
+        let turn = Turn {
+            tenant: self.tenant,
+            context,
+            queued: slot.waited,
+            app,
+        };
+        Ok((turn, slot, cancel))
+    }
+
     /// Answers with `answer`, which was cheap to get.
     pub(crate) fn answer<T: ToJson>(self, answer: &Answer<T>) -> Response {
-        Encoded::new(answer.to_json(), self.gzip).into_response("application/json")
+        whole("application/json", answer.to_json(), self.gzip)
     }
 }

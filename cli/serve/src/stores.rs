@@ -28,7 +28,7 @@ impl Stores {
         store.retention_ms = retention.map(|time| time.as_millis() as i64);
         store.retention_bytes = loaded.retention_bytes(options);
         store.start_timestamps = options.start_timestamps;
-        let metrics = MetricStore::open(store).map_err(|source| ServeError::Open {
+        let metrics = MetricStore::open_early(store).map_err(|source| ServeError::Open {
             path: options.data_dir.clone(),
             source: Box::new(source),
         })?;

@@ -72,7 +72,7 @@ fn write_tenant(tenant: &TenantStore, writer: &mut FramedWriter<'_>) -> Result<(
     let mut record = Record::default();
     let out = record.buffer();
     out.push(KIND_TENANT);
-    put_uvarint(out, u64::from(tenant.number));
+    put_uvarint(out, u64::from(tenant.number()));
     put_text(out, tenant.name.as_str());
     put_varint(out, horizon.late_before_ms);
     put_varint(out, horizon.published_until_ms);
@@ -82,7 +82,7 @@ fn write_tenant(tenant: &TenantStore, writer: &mut FramedWriter<'_>) -> Result<(
         let mut record = Record::default();
         let out = record.buffer();
         out.push(KIND_SERIES);
-        put_uvarint(out, u64::from(tenant.number));
+        put_uvarint(out, u64::from(tenant.number()));
         put_uvarint(out, series.len() as u64);
         for series in series {
             put_series(out, series)?;
@@ -114,7 +114,7 @@ fn put_series(out: &mut Vec<u8>, series: &Series) -> Result<(), Error> {
     for chunk in late.all_chunks() {
         put_chunk(out, chunk)?;
     }
-    put_run(out, &late.buffer);
+    put_run(out, &late.buffer, &mut 0);
     Ok(())
 }
 
@@ -208,7 +208,7 @@ fn take_record(
     if kind != KIND_SERIES {
         return None;
     }
-    let tenant = tenants.iter().find(|tenant| tenant.number == number)?;
+    let tenant = tenants.iter().find(|tenant| tenant.number() == number)?;
     for _index in 0..bytes.count()? {
         take_series(bytes, &tenant.head)?;
     }
@@ -237,7 +237,7 @@ fn take_series(bytes: &mut Bytes<'_>, head: &Head) -> Option<()> {
     state.full = take_chunks(bytes, files)?;
     let late = Late {
         chunks: take_chunks(bytes, files)?,
-        buffer: take_run(bytes)?,
+        buffer: take_run(bytes, &mut 0)?,
         sealing: Vec::new(),
     };
     state.late = (!late.is_empty()).then(|| Box::new(late));

@@ -4,7 +4,7 @@
 //! version byte (1)
 //! tenant uvarint, tenant name text (empty when defined before in this epoch)
 //! series definitions: count, then per series: id, label count, (name text, value text)*
-//! samples: number of series, then per series: id, run
+//! samples: number of series, then per series: id, run (times go on from the run before)
 //! exemplars: count, then per exemplar: series id, time varint, value f64, labels
 //! metadata: count, then per entry: family text, type byte, unit text, help text
 //! ```
@@ -27,6 +27,7 @@ pub(crate) const DEFINITIONS_PER_EPOCH: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct RecordWriter<'a> {
     out: &'a mut Vec<u8>,
+    last_ms: i64,
 }
 
 impl<'a> RecordWriter<'a> {
@@ -35,7 +36,7 @@ impl<'a> RecordWriter<'a> {
         out.push(VERSION);
         put_uvarint(out, u64::from(tenant));
         put_text(out, name.unwrap_or(""));
-        Self { out }
+        Self { out, last_ms: 0 }
     }
 
     pub(crate) fn count(&mut self, count: usize) {
@@ -49,7 +50,7 @@ impl<'a> RecordWriter<'a> {
 
     pub(crate) fn samples(&mut self, id: u32, samples: &[Sample]) {
         put_uvarint(self.out, u64::from(id));
-        put_run(self.out, samples);
+        put_run(self.out, samples, &mut self.last_ms);
     }
 
     pub(crate) fn exemplar(&mut self, id: u32, exemplar: &Exemplar) {
@@ -91,8 +92,11 @@ impl<'a> DecodedRecord<'a> {
                 .definitions
                 .push((bytes.u32()?, take_labels(&mut bytes)?));
         }
+        let mut last_ms = 0;
         for _index in 0..bytes.count()? {
-            record.samples.push((bytes.u32()?, take_run(&mut bytes)?));
+            record
+                .samples
+                .push((bytes.u32()?, take_run(&mut bytes, &mut last_ms)?));
         }
         for _index in 0..bytes.count()? {
             record

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! run:    count << 1 | mixed (uvarint), then the samples
-//! sample: time (varint, difference to the one before), then when mixed a kind byte
+//! sample: time (varint, difference to the one before, at first to a base), then when mixed a kind
+//!         byte
 //!         (0 float, 1 integer histogram, 2 float histogram, + 4 with a start timestamp),
 //!         the start timestamp (varint, time minus start) when there is one, the value
 //! ```
@@ -21,16 +22,16 @@ const KIND_FLOAT_HISTOGRAM: u8 = 2;
 const KIND_MASK: u8 = 3;
 const HAS_START: u8 = 4;
 
-/// Appends `samples`.
-pub(crate) fn put_run(out: &mut Vec<u8>, samples: &[Sample]) {
+/// Appends `samples`. `last` is the base of the first time and becomes the last time, so that runs
+/// of the same times are short.
+pub(crate) fn put_run(out: &mut Vec<u8>, samples: &[Sample], last: &mut i64) {
     let plain =
         |sample: &Sample| sample.start_ts_ms == 0 && matches!(sample.value, SampleValue::Float(_));
     let mixed = !samples.iter().all(plain);
     put_uvarint(out, (samples.len() as u64) << 1 | u64::from(mixed));
-    let mut last = 0_i64;
     for sample in samples {
-        put_varint(out, sample.ts_ms.wrapping_sub(last));
-        last = sample.ts_ms;
+        put_varint(out, sample.ts_ms.wrapping_sub(*last));
+        *last = sample.ts_ms;
         if mixed {
             put_kind(out, sample);
         }
@@ -57,15 +58,14 @@ fn put_kind(out: &mut Vec<u8>, sample: &Sample) {
     }
 }
 
-/// Reads what [`put_run`] wrote.
-pub(crate) fn take_run(bytes: &mut Bytes<'_>) -> Option<Vec<Sample>> {
+/// Reads what [`put_run`] wrote from the same base.
+pub(crate) fn take_run(bytes: &mut Bytes<'_>, last: &mut i64) -> Option<Vec<Sample>> {
     let head = bytes.uvarint()?;
     let (count, mixed) = ((head >> 1) as usize, head & 1 == 1);
     let mut samples = Vec::with_capacity(count.min(1 << 12));
-    let mut last = 0_i64;
     for _index in 0..count {
         let ts_ms = last.wrapping_add(bytes.varint()?);
-        last = ts_ms;
+        *last = ts_ms;
         let kind = if mixed { bytes.byte()? } else { KIND_FLOAT };
         let start_ts_ms = if kind & HAS_START == 0 {
             0
@@ -244,9 +244,9 @@ mod tests {
         ];
         samples[2].start_ts_ms = -12;
         let mut out = Vec::new();
-        put_run(&mut out, &samples);
+        put_run(&mut out, &samples, &mut 5);
         let mut bytes = Bytes::new(&out);
-        let back = take_run(&mut bytes).unwrap();
+        let back = take_run(&mut bytes, &mut 5).unwrap();
         assert!(bytes.is_empty());
         assert_eq!(back.len(), samples.len());
         for (back, sample) in back.iter().zip(&samples) {
@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn plain_floats_take_no_kind_byte() {
         let mut out = Vec::new();
-        put_run(&mut out, &[Sample::float(1, 1.0), Sample::float(2, 1.0)]);
+        let samples = [Sample::float(1, 1.0), Sample::float(2, 1.0)];
+        put_run(&mut out, &samples, &mut 0);
         assert_eq!(out.len(), 1 + 2 * 9);
     }
 }

@@ -9,18 +9,18 @@ mod tenants;
 mod thread;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use obsq_model::Tenant;
 use obsq_source::Error;
-use obsq_wal::{DirectoryLock, Wal, WalOptions};
+use obsq_wal::{DirectoryLock, Wal};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use self::source::from_block;
 
 use self::maintain::Maintenance;
-use self::recover::recover;
+use self::recover::RecoveryThread;
 use self::tenants::Tenants;
 use self::thread::MaintenanceThread;
 use crate::block::BlockCache;
@@ -31,12 +31,12 @@ use crate::tenant::TenantStore;
 
 /// Stores the metrics of all tenants in one data directory.
 ///
-/// Reads are served as soon as [`MetricStore::open`] returns, writes once
-/// [`MetricStore::is_ready`] holds. Dropping without [`MetricStore::close`] stops as a crash would:
+/// Dropping without [`MetricStore::close`] stops as a crash would:
 /// nothing that was acknowledged is lost, the next start replays the log.
 #[derive(Debug)]
 pub struct MetricStore {
     shared: Arc<Shared>,
+    recovery: RecoveryThread,
     threads: [MaintenanceThread; 2],
 }
 
@@ -47,15 +47,22 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) tenants: RwLock<Tenants>,
     cache: Arc<BlockCache>,
-    wal: Wal,
+    /// The log, once it was replayed.
+    wal: OnceLock<Wal>,
+    /// Whether writes are taken.
     ready: AtomicBool,
-    replayed_records: u64,
-    missing_records: u64,
+    /// Whether long work shall give up.
+    stopping: AtomicBool,
+    replayed_records: AtomicU64,
+    missing_records: AtomicU64,
     maintenance: Mutex<Maintenance>,
     /// Held by the one compaction at a time.
     compacting: Mutex<()>,
     _lock: DirectoryLock,
 }
+
+/// What writers are told.
+const NOT_READY: &str = "the metrics store (it is starting or stopping)";
 
 /// Returns where the log of metrics lies.
 fn wal_directory(options: &StoreOptions) -> PathBuf {
@@ -63,31 +70,36 @@ fn wal_directory(options: &StoreOptions) -> PathBuf {
 }
 
 impl MetricStore {
-    /// Opens the store in a data directory, which is created when missing. Fails when another
-    /// process holds the directory or when it is of a newer format, never because of damaged bytes.
+    /// Opens the store in a data directory, which is created when missing, and replays the log.
+    /// Fails when another process holds the directory or when it is of a newer format, never because
+    /// of damaged bytes.
     pub fn open(options: StoreOptions) -> Result<Self, Error> {
+        let store = Self::open_early(options)?;
+        store.recovery.wait()?;
+        Ok(store)
+    }
+
+    /// Like [`MetricStore::open`], but returns as soon as blocks are open. Reads are served from
+    /// then on, with a warning until the log is replayed; writes once [`MetricStore::is_ready`]
+    /// holds. A replay that fails is logged, and the store never becomes ready.
+    pub fn open_early(options: StoreOptions) -> Result<Self, Error> {
         let data_dir = &options.data_dir;
         options
             .vfs
             .create_dir_all(data_dir)
             .map_err(io("create", data_dir))?;
         let lock = DirectoryLock::acquire(data_dir).map_err(from_wal)?;
-        let wal_options = WalOptions::new(
-            Arc::clone(&options.vfs),
-            Arc::clone(&options.clock),
-            wal_directory(&options),
-        );
         let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
-        let recovered = recover(&wal_options, &options, &cache)?;
-        let wal = Wal::open(wal_options, recovered.replayed).map_err(from_wal)?;
+        let tenants = Tenants::open_all(&options, &cache)?;
         let shared = Arc::new(Shared {
             counters: Counters::default(),
-            tenants: RwLock::new(recovered.tenants),
+            tenants: RwLock::new(tenants),
             cache,
-            wal,
-            ready: AtomicBool::new(true),
-            replayed_records: recovered.records,
-            missing_records: recovered.missing,
+            wal: OnceLock::new(),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            replayed_records: AtomicU64::new(0),
+            missing_records: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
             compacting: Mutex::default(),
             options,
@@ -97,7 +109,12 @@ impl MetricStore {
             MaintenanceThread::start(&shared, "metrics-store", Shared::maintain)?,
             MaintenanceThread::start(&shared, "metrics-compact", Shared::compact)?,
         ];
-        Ok(Self { shared, threads })
+        let recovery = RecoveryThread::start(&shared)?;
+        Ok(Self {
+            shared,
+            recovery,
+            threads,
+        })
     }
 
     /// Says whether writes are taken.
@@ -121,14 +138,19 @@ impl MetricStore {
 
     /// Writes a checkpoint, ends the log and stops. Writes are refused from now on.
     pub fn close(&self) {
-        self.shared.ready.store(false, Ordering::Release);
+        self.shared.stop();
+        self.recovery.end();
+        self.shared.stop();
         for thread in &self.threads {
             thread.stop();
         }
+        let Ok(wal) = self.shared.wal() else {
+            return;
+        };
         if let Err(error) = self.shared.checkpoint() {
             tracing::warn!(%error, "no last checkpoint, the next start replays the log");
         }
-        self.shared.wal.close();
+        wal.close();
     }
 
     /// Returns the numbers for `/metrics`.
@@ -146,19 +168,31 @@ impl MetricStore {
 
 impl Drop for MetricStore {
     fn drop(&mut self) {
-        // Compactions give up when they see this.
-        self.shared.ready.store(false, Ordering::Release);
+        self.shared.stop();
+        self.recovery.end();
     }
 }
 
 impl Shared {
+    /// Refuses writes and lets replay and compaction give up.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.ready.store(false, Ordering::Release);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn wal(&self) -> Result<&Wal, Error> {
+        self.wal.get().ok_or_else(|| unavailable(NOT_READY))
+    }
+
     fn check_ready(&self) -> Result<(), Error> {
         if self.ready.load(Ordering::Acquire) {
             Ok(())
         } else {
-            Err(unavailable(
-                "the metrics store (it is starting or stopping)",
-            ))
+            Err(unavailable(NOT_READY))
         }
     }
 

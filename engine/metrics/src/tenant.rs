@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use obsq_model::Tenant;
 use obsq_source::{Error, SeriesBatch};
@@ -22,8 +22,8 @@ use crate::options::StoreOptions;
 #[derive(Debug)]
 pub(crate) struct TenantStore {
     pub(crate) name: Tenant,
-    /// The tenant's number in the log.
-    pub(crate) number: u32,
+    /// The tenant's number in the log; 0 as long as it has none.
+    number: AtomicU32,
     pub(crate) head: Head,
     pub(crate) blocks: Blocks,
     pub(crate) exemplars: Mutex<ExemplarStore>,
@@ -54,7 +54,7 @@ impl TenantStore {
         read_companions(vfs.as_ref(), &directory, &mut exemplars, &mut metadata)?;
         Ok(Self {
             name,
-            number,
+            number: AtomicU32::new(number),
             head: Head::new(files),
             blocks,
             saved: Mutex::new((exemplars.version, metadata.version)),
@@ -63,6 +63,16 @@ impl TenantStore {
             directory,
             compaction_rests_until_ms: AtomicI64::new(i64::MIN),
         })
+    }
+
+    /// Returns the tenant's number in the log; 0 as long as it has none.
+    pub(crate) fn number(&self) -> u32 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Gives the tenant its number.
+    pub(crate) fn set_number(&self, number: u32) {
+        self.number.store(number, Ordering::Release);
     }
 
     /// Returns the time before which compaction leaves the blocks alone.

@@ -64,15 +64,24 @@ impl Shared {
                 needed_bytes: space.needed_bytes(),
             });
         }
-        self.wal.wait_for_room().map_err(from_wal)
+        self.wal()?.wait_for_room().map_err(from_wal)
     }
 
     fn tenant_or_new(&self, name: &Tenant) -> Result<Arc<TenantStore>, Error> {
-        if let Some(tenant) = self.tenant(name) {
-            return Ok(tenant);
+        match self.tenant(name) {
+            Some(tenant) => Ok(tenant),
+            None => self.open_tenant(name, None),
         }
+    }
+
+    /// Returns the tenant, opened if need be, which has `number` or gets it.
+    pub(super) fn open_tenant(
+        &self,
+        name: &Tenant,
+        number: Option<u32>,
+    ) -> Result<Arc<TenantStore>, Error> {
         let mut tenants = self.tenants.write();
-        tenants.get_or_open(&self.options, &self.cache, name, None)
+        tenants.get_or_open(&self.options, &self.cache, name, number)
     }
 
     /// Takes out what is refused whatever is stored, and returns the rest with the number of its
@@ -155,11 +164,11 @@ impl Shared {
             max_series: self.options.max_series,
         };
         let name = LogName {
-            number: tenant.number,
+            number: tenant.number(),
             name: tenant.name.as_str(),
         };
         let head = &tenant.head;
-        head.append(&self.wal, name, &batch, limits, done, outcome)
+        head.append(self.wal()?, name, &batch, limits, done, outcome)
             .map_err(from_wal)?;
         tenant.take_companions(batch);
         Ok(durable)

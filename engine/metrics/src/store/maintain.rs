@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use obsq_source::Error;
+use obsq_wal::Wal;
 
 use super::{Shared, wal_directory};
 use crate::boundary::from_wal;
@@ -48,6 +49,9 @@ impl Maintenance {
 impl Shared {
     /// Does what is due. One failure does not keep the rest from being tried.
     pub(super) fn maintain(&self) -> Result<(), Error> {
+        if !self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let mut done = Ok(());
         let mut note = |result: Result<(), Error>| {
             if let Err(error) = result {
@@ -72,9 +76,12 @@ impl Shared {
 
     /// Merges blocks as long as there is something to merge.
     pub(super) fn compact(&self) -> Result<(), Error> {
+        if !self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let _one_at_a_time = self.compacting.lock();
         let mut done = Ok(());
-        let stop = || !self.ready.load(Ordering::Acquire);
+        let stop = || self.is_stopping();
         for tenant in self.tenants.read().all() {
             let now_ms = self.options.clock.now_ms();
             if tenant.compaction_rests_until_ms() > now_ms {
@@ -147,6 +154,7 @@ impl Shared {
         late: bool,
         last: &mut Maintenance,
     ) -> Result<(), Error> {
+        let log = self.wal()?;
         let request = SealRequest {
             until_ms,
             late,
@@ -155,7 +163,7 @@ impl Shared {
         };
         let blocks = tenant
             .head
-            .seal(request, &tenant.blocks, || self.wal.last_seq())?;
+            .seal(request, &tenant.blocks, || log.last_seq())?;
         if blocks > 0 {
             add(&self.counters.seals, blocks as u64);
             last.sealed = true;
@@ -165,7 +173,7 @@ impl Shared {
     }
 
     fn is_checkpoint_due(&self, last: &Maintenance, now_ms: i64) -> bool {
-        let wal = self.wal.stats();
+        let wal = self.wal.get().map(Wal::stats).unwrap_or_default();
         let grown = wal.bytes.saturating_sub(last.checkpoint_bytes);
         let age_ms = now_ms.saturating_sub(last.checkpoint_ms);
         let old = !(0..CHECKPOINT_INTERVAL_MS).contains(&age_ms);
@@ -176,9 +184,10 @@ impl Shared {
     }
 
     fn write_checkpoint(&self, last: &mut Maintenance) -> Result<(), Error> {
-        let wal = self.wal.stats();
+        let log = self.wal()?;
+        let wal = log.stats();
         let now_ms = self.options.clock.now_ms();
-        let through_seq = self.wal.cut();
+        let through_seq = log.cut();
         let tenants: Vec<Arc<TenantStore>> = self.tenants.read().all();
         let unused: Vec<_> = tenants
             .iter()
@@ -189,7 +198,7 @@ impl Shared {
         for tenant in &tenants {
             tenant.save_companions()?;
         }
-        self.wal.truncate(through_seq).map_err(from_wal)?;
+        log.truncate(through_seq).map_err(from_wal)?;
         for (tenant, unused) in tenants.iter().zip(unused) {
             tenant.head.files.remove_unused(&unused)?;
         }

@@ -1,69 +1,127 @@
 //! From checkpoint and log back into the heads.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 
 use obsq_model::{Labels, Sample, Tenant, TimeRange};
 use obsq_source::Error;
-use obsq_wal::{Replayed, WalOptions, remove_unfinished};
+use obsq_wal::{Wal, WalOptions, remove_unfinished};
+use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashMap;
 
-use super::Tenants;
-use crate::block::BlockCache;
-use crate::boundary::{from_wal, io};
+use super::{Shared, wal_directory};
+use crate::boundary::{from_wal, unavailable};
 use crate::checkpoint::read_checkpoint;
 use crate::head::{Horizon, Outcome, Series, SeriesState};
-use crate::options::StoreOptions;
 use crate::record::DecodedRecord;
 use crate::tenant::TenantStore;
 
-/// What a start found.
+/// Replays the log beside reads that are served already.
 #[derive(Debug)]
-pub(super) struct Recovered {
-    pub(super) tenants: Tenants,
-    pub(super) replayed: Replayed,
-    pub(super) records: u64,
-    pub(super) missing: u64,
+pub(super) struct RecoveryThread {
+    state: Arc<State>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Opens every tenant with its blocks, reads the checkpoint and replays the log.
-pub(super) fn recover(
-    wal_options: &WalOptions,
-    options: &StoreOptions,
-    cache: &Arc<BlockCache>,
-) -> Result<Recovered, Error> {
+#[derive(Debug, Default)]
+struct State {
+    /// `None` while the replay runs.
+    outcome: Mutex<Option<Result<(), Error>>>,
+    ended: Condvar,
+}
+
+impl RecoveryThread {
+    /// Starts the replay. When it has gone well the store is ready.
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let (state, shared) = (Arc::new(State::default()), Arc::clone(shared));
+        let ended = Arc::clone(&state);
+        let builder = std::thread::Builder::new().name("metrics-replay".to_owned());
+        let started = builder.spawn(move || {
+            let outcome = recover(&shared);
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "cannot recover the metrics store");
+            }
+            // Whoever waits may want the directory's lock next.
+            drop(shared);
+            *ended.outcome.lock() = Some(outcome);
+            ended.ended.notify_all();
+        });
+        let thread = started.map_err(|_error| unavailable("a thread for the metrics store"))?;
+        Ok(Self {
+            state,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Waits for the end of the replay and returns, once, why it failed.
+    pub(super) fn wait(&self) -> Result<(), Error> {
+        let mut outcome = self.state.outcome.lock();
+        let running = |outcome: &mut Option<_>| outcome.is_none();
+        self.state.ended.wait_while(&mut outcome, running);
+        outcome.replace(Ok(())).unwrap_or(Ok(()))
+    }
+
+    /// Waits for the end of the thread.
+    pub(super) fn end(&self) {
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the replay of the metrics log has panicked");
+        }
+    }
+}
+
+/// Reads the checkpoint, replays the log and opens it for writing.
+fn recover(shared: &Shared) -> Result<(), Error> {
+    let options = &shared.options;
+    let wal_options = WalOptions::new(
+        Arc::clone(&options.vfs),
+        Arc::clone(&options.clock),
+        wal_directory(options),
+    );
     let (vfs, wal_directory) = (options.vfs.as_ref(), &wal_options.directory);
     remove_unfinished(vfs, wal_directory).map_err(from_wal)?;
     let mut recovery = Recovery {
-        options,
-        cache,
-        tenants: Tenants::default(),
+        shared,
         covered: FxHashMap::default(),
         orphans: FxHashMap::default(),
         through_seq: 0,
         unreadable: 0,
         failed: None,
     };
-    let checkpoint = recovery.read_checkpoint(wal_options)?;
-    let mut replayed = obsq_wal::replay(wal_options, recovery.through_seq, |seq, payload| {
+    let checkpoint = recovery.read_checkpoint(&wal_options)?;
+    let replayed = obsq_wal::replay(&wal_options, recovery.through_seq, |seq, payload| {
+        if shared.is_stopping() {
+            return;
+        }
         match DecodedRecord::decode(payload) {
             Some(record) => recovery.insert(seq, record),
             None => recovery.unreadable += 1,
         }
-    })
-    .map_err(from_wal)?;
-    let tenants = recovery.finish(!checkpoint.damaged)?;
+    });
+    let mut replayed = replayed.map_err(from_wal)?;
+    if shared.is_stopping() {
+        return Err(unavailable(super::NOT_READY));
+    }
+    recovery.finish(!checkpoint.damaged)?;
     // Should the log be lost, numbers must all the same go on behind those in blocks.
-    for tenant in tenants.all() {
+    for tenant in shared.tenants.read().all() {
         for block in tenant.blocks.snapshot().iter() {
             replayed.last_seq = replayed.last_seq.max(block.meta().first_seq());
         }
     }
-    Ok(Recovered {
-        tenants,
-        records: replayed.records,
-        missing: replayed.damage.missing_records(),
-        replayed,
-    })
+    let missing = replayed.damage.missing_records();
+    shared.missing_records.store(missing, Ordering::Relaxed);
+    shared
+        .replayed_records
+        .store(replayed.records, Ordering::Relaxed);
+    let wal = Wal::open(wal_options, replayed).map_err(from_wal)?;
+    if shared.wal.set(wal).is_err() {
+        return Err(unavailable(super::NOT_READY));
+    }
+    shared.ready.store(true, Ordering::Release);
+    Ok(())
 }
 
 /// Samples and the number of the log record that they were in.
@@ -71,9 +129,7 @@ type OrphanedRun = (u64, Vec<Sample>);
 
 /// The state of a start.
 struct Recovery<'a> {
-    options: &'a StoreOptions,
-    cache: &'a Arc<BlockCache>,
-    tenants: Tenants,
+    shared: &'a Shared,
     /// By tenant: times whose samples are in a block, up to a log record.
     covered: FxHashMap<u32, Vec<(TimeRange, u64)>>,
     /// Samples of series whose definition has not been met yet, by tenant and series.
@@ -88,18 +144,18 @@ impl Recovery<'_> {
         &mut self,
         wal_options: &WalOptions,
     ) -> Result<crate::checkpoint::CheckpointInfo, Error> {
-        let vfs = self.options.vfs.as_ref();
-        let (options, cache, tenants) = (self.options, self.cache, &mut self.tenants);
+        let shared = self.shared;
+        let vfs = shared.options.vfs.as_ref();
         let mut failed = None;
         let info = read_checkpoint(vfs, &wal_options.directory, |name, number| {
-            let opened = tenants.get_or_open(options, cache, name, Some(number));
+            let opened = shared.open_tenant(name, Some(number));
             opened.map_err(|error| failed = Some(error)).ok()
         })?;
         if let Some(error) = failed {
             return Err(error);
         }
         self.through_seq = info.through_seq;
-        for tenant in self.tenants.all() {
+        for tenant in shared.tenants.read().all() {
             self.note_covered(&tenant);
         }
         Ok(info)
@@ -124,23 +180,22 @@ impl Recovery<'_> {
                 series.state.lock().forget(*range);
             }
         }
-        self.covered.insert(tenant.number, covered);
+        self.covered.insert(tenant.number(), covered);
     }
 
     fn tenant(&mut self, record: &DecodedRecord<'_>) -> Option<Arc<TenantStore>> {
-        let known = self.tenants.by_number(record.tenant);
+        let tenants = self.shared.tenants.read();
+        let known = tenants.by_number(record.tenant).cloned();
+        drop(tenants);
         let Ok(name) = Tenant::parse(record.tenant_name) else {
-            return known.cloned();
+            return known;
         };
         if let Some(known) = known
             && known.name == name
         {
-            return Some(Arc::clone(known));
+            return Some(known);
         }
-        let number = Some(record.tenant);
-        let opened = self
-            .tenants
-            .get_or_open(self.options, self.cache, &name, number);
+        let opened = self.shared.open_tenant(&name, Some(record.tenant));
         match opened {
             Ok(tenant) => {
                 self.note_covered(&tenant);
@@ -162,7 +217,7 @@ impl Recovery<'_> {
             let series = define(&tenant, *id, labels);
             for (seq, samples) in self
                 .orphans
-                .remove(&(tenant.number, *id))
+                .remove(&(tenant.number(), *id))
                 .unwrap_or_default()
             {
                 self.insert_samples(&tenant, &series, samples, seq);
@@ -174,7 +229,7 @@ impl Recovery<'_> {
                 self.insert_samples(&tenant, &series, samples, seq);
             } else {
                 tenant.head.index.write().reserve_ids(id.saturating_add(1));
-                let orphans = self.orphans.entry((tenant.number, id)).or_default();
+                let orphans = self.orphans.entry((tenant.number(), id)).or_default();
                 orphans.push((seq, samples));
             }
         }
@@ -199,7 +254,7 @@ impl Recovery<'_> {
         if seq < series.state.lock().last_seq {
             return;
         }
-        let covered = self.covered.get(&tenant.number);
+        let covered = self.covered.get(&tenant.number());
         if let Some(covered) = covered.filter(|covered| !covered.is_empty()) {
             let in_block = |sample: &Sample| {
                 let holds = |(range, through): &(TimeRange, u64)| {
@@ -221,7 +276,7 @@ impl Recovery<'_> {
     }
 
     /// Opens the tenants that neither checkpoint nor log named, and cleans up.
-    fn finish(mut self, clean: bool) -> Result<Tenants, Error> {
+    fn finish(self, clean: bool) -> Result<(), Error> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -234,26 +289,13 @@ impl Recovery<'_> {
                 "some records of the log could not be used"
             );
         }
-        let directory = self.options.data_dir.join("tenants");
-        let names = self
-            .options
-            .vfs
-            .list(&directory)
-            .map_err(io("list", &directory))?;
-        for name in names {
-            let metrics = directory.join(&name).join("metrics");
-            let has_metrics = metrics.try_exists().map_err(io("look at", &metrics))?;
-            if let Some(name) = Tenant::from_directory_name(&name).filter(|_name| has_metrics) {
-                self.tenants
-                    .get_or_open(self.options, self.cache, &name, None)?;
-            }
-        }
-        for tenant in self.tenants.all() {
+        self.shared.tenants.write().number_all();
+        for tenant in self.shared.tenants.read().all() {
             tenant.head.index.write().forget_aliases();
             tenant.head.recount(i64::MIN);
             tenant.head.files.adopt(clean)?;
         }
-        Ok(self.tenants)
+        Ok(())
     }
 }
 

@@ -36,6 +36,9 @@ impl MetricSource for MetricStore {
                 }
             }
         }
+        if !self.is_ready() {
+            warnings.push("the log is being replayed: recent samples may be missing".to_owned());
+        }
         let selection = Selection::new(found, request.range, warnings, budget)?;
         let limit = context.limits.max_series;
         if selection.len() > limit {

@@ -1,6 +1,9 @@
 //! Numbers and lists about the store.
 
+use std::sync::atomic::Ordering;
+
 use obsq_model::{METRIC_NAME, Tenant};
+use obsq_wal::Wal;
 
 use super::{MetricStore, Shared};
 use crate::head::Head;
@@ -9,9 +12,9 @@ use crate::stats::{HeadStatus, NamedCount, StoreStats};
 impl Shared {
     pub(super) fn stats(&self) -> StoreStats {
         let mut stats = StoreStats {
-            wal: self.wal.stats(),
-            replayed_records: self.replayed_records,
-            missing_records: self.missing_records,
+            wal: self.wal.get().map(Wal::stats).unwrap_or_default(),
+            replayed_records: self.replayed_records.load(Ordering::Relaxed),
+            missing_records: self.missing_records.load(Ordering::Relaxed),
             ..StoreStats::default()
         };
         self.counters.fill(&mut stats);

@@ -59,6 +59,12 @@ impl Bench {
         self.store = Some(MetricStore::open(self.options()).unwrap());
     }
 
+    /// Drops the store as a crash would and opens it again without waiting for the replay.
+    pub(super) fn open_early(&mut self) {
+        self.store = None;
+        self.store = Some(MetricStore::open_early(self.options()).unwrap());
+    }
+
     /// Drops the store as a crash would.
     pub(super) fn stop(&mut self) {
         self.store = None;
@@ -142,6 +148,11 @@ pub(super) fn everything() -> LabelRequest {
 }
 
 impl MetricStore {
+    /// Waits until the log is replayed.
+    pub(super) fn wait_until_ready(&self) {
+        self.recovery.wait().unwrap();
+    }
+
     /// Writes a checkpoint, due or not.
     pub(super) fn checkpoint_now(&self) {
         self.shared.checkpoint().unwrap();

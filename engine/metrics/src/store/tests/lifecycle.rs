@@ -352,3 +352,57 @@ fn idle_series_leave_the_head_and_come_back() {
     bench.store().flush().unwrap();
     assert_eq!(values(&bench, "a"), [(NOW_MS, 1.0), (back, 3.0)]);
 }
+
+#[test]
+fn reads_are_served_while_the_log_is_replayed() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    bench.store().flush().unwrap();
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 1, 2.0)])])
+        .unwrap();
+    bench.open_early();
+    assert_eq!(values(&bench, "a")[0], (NOW_MS, 1.0));
+    bench.store().wait_until_ready();
+    assert_eq!(values(&bench, "a").len(), 2);
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 2, 3.0)])])
+        .unwrap();
+    bench.open_early();
+    bench.store().close();
+    bench.crash();
+    assert_eq!(values(&bench, "a").len(), 3);
+}
+
+#[test]
+fn a_tenant_that_only_its_directory_tells_of_gets_a_number_of_its_own() {
+    let mut bench = Bench::new();
+    let write = |bench: &Bench, tenant: &str, value: f64| {
+        let batch = MetricBatch {
+            series: vec![floats("a", &[(NOW_MS, value)])],
+            metadata: Vec::new(),
+        };
+        let tenant = Tenant::parse(tenant).unwrap();
+        let appended = bench.store().append(&tenant, batch).unwrap();
+        appended.durable.wait_blocking().unwrap();
+    };
+    write(&bench, "first", 1.0);
+    write(&bench, "second", 2.0);
+    bench.store().flush().unwrap();
+    bench.stop();
+    std::fs::remove_dir_all(bench.directory.path().join("data/wal")).unwrap();
+    bench.crash();
+    write(&bench, "third", 3.0);
+    for _round in 0..2 {
+        let tenants = bench.store().tenants();
+        let names: Vec<_> = tenants.iter().map(Tenant::as_str).collect();
+        assert_eq!(names, ["first", "second", "third"]);
+        for tenant in &tenants {
+            let series = bench
+                .store()
+                .series(tenant, &everything(), &bench.context());
+            assert_eq!(series.unwrap(), [labels("a")]);
+        }
+        bench.crash();
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use obsq_ingest::prompb::{snappy, write_request};
+use obsq_ingest::prompb::{snappy, write_request_v2};
 use obsq_model::MetricMetadata;
 use obsq_source::{MetricBatch, SeriesBatch};
 use tokio::sync::mpsc;
@@ -177,13 +177,13 @@ fn pack(series: Vec<SeriesBatch>, metadata: Vec<(String, MetricMetadata)>) -> Ve
         samples += one.samples.len();
         batch.series.push(one);
         if samples >= SAMPLES_PER_REQUEST {
-            bodies.push(snappy(&write_request(&batch)));
+            bodies.push(snappy(&write_request_v2(&batch)));
             batch = MetricBatch::default();
             samples = 0;
         }
     }
     if !batch.series.is_empty() {
-        bodies.push(snappy(&write_request(&batch)));
+        bodies.push(snappy(&write_request_v2(&batch)));
     }
     bodies
 }
@@ -200,14 +200,23 @@ async fn send(bodies: Vec<Vec<u8>>, server: &HttpApi) -> Result<(), Failure> {
 
 async fn deliver(body: Vec<u8>, server: &HttpApi) -> Result<(), Failure> {
     let headers = [
-        ("content-type", "application/x-protobuf"),
+        (
+            "content-type",
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+        ),
         ("content-encoding", "snappy"),
-        ("x-prometheus-remote-write-version", "0.1.0"),
+        ("x-prometheus-remote-write-version", "2.0.0"),
     ];
     for attempt in 0..ATTEMPTS {
         let Reply { status, body } = server.post("/api/v1/write", &headers, body.clone()).await?;
         match status {
             200..300 => return Ok(()),
+            // A few samples were refused; the rest is there.
+            400 => {
+                let reason = String::from_utf8_lossy(&body);
+                tracing::warn!(reason = reason.trim(), "some history was refused");
+                return Ok(());
+            }
             429 | 503 => tokio::time::sleep(Duration::from_millis(100 << attempt)).await,
             _ => {
                 let reason = String::from_utf8_lossy(&body);

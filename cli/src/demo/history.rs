@@ -74,10 +74,11 @@ fn write(process: &Process, labels: &[Labels], windows: &mut Windows, extent: Ex
     let series = window(windows, ts_ms, labels);
     let mut at = 0;
     for metric in &process.metrics {
+        let start_ts_ms = start_ts_ms(metric, process);
         for value in values(metric) {
             let sample = Sample {
                 ts_ms,
-                start_ts_ms: 0,
+                start_ts_ms,
                 value,
             };
             series[at].samples.push(sample);
@@ -91,6 +92,15 @@ fn write(process: &Process, labels: &[Labels], windows: &mut Windows, extent: Ex
     }
     for up in &mut series[at..] {
         up.samples.push(Sample::float(ts_ms, 1.0));
+    }
+}
+
+/// OTLP says since when a counter counts; OpenMetrics could, but the shop's does not. History must
+/// say the same as the live shop, else a counter would seem to begin anew where the two meet.
+fn start_ts_ms(metric: &Metric, process: &Process) -> i64 {
+    match (process.place.role.way, metric.family.kind) {
+        (Way::Otlp, Kind::Counter | Kind::Histogram | Kind::Native) => process.deployed_ms,
+        _ => 0,
     }
 }
 

@@ -22,6 +22,9 @@ use crate::demo::shop::{ROLES, Way};
 use crate::demo::world::World;
 use crate::exit::Failure;
 
+/// How long after a tick its values are pushed.
+const BEHIND_TICK_MS: u64 = 50;
+
 /// The running shop.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
@@ -65,14 +68,17 @@ impl Live {
 
     /// Pushes OTLP over gRPC to the server, once per tick, until dropped.
     pub(crate) async fn push(self, server: String) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS as u64));
         loop {
-            ticks.tick().await;
+            // Just behind a tick, so that what is pushed is as fresh as its time says.
+            let since_tick_ms = self.clock.now_ms().rem_euclid(TICK_MS);
+            let wait_ms = (TICK_MS - since_tick_ms) as u64 + BEHIND_TICK_MS;
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            let now_ms = self.clock.now_ms();
             let requests: Vec<_> = self.with_all(|processes| {
                 let pushing = processes
                     .iter()
                     .filter(|one| one.place.role.way == Way::Otlp);
-                pushing.map(request).collect()
+                pushing.map(|one| request(one, now_ms)).collect()
             });
             // A connection per tick is cheap and needs no care after the server was away.
             match MetricsServiceClient::connect(server.clone()).await {

@@ -17,8 +17,9 @@ use crate::demo::shop::Metric;
 
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
-/// Returns the request that reports a process at its present tick.
-pub(crate) fn request(process: &Process) -> ExportMetricsServiceRequest {
+/// Returns the request that reports at `now_ms` how a process is since its last tick. The time is
+/// never that of the tick itself, which history has.
+pub(crate) fn request(process: &Process, now_ms: i64) -> ExportMetricsServiceRequest {
     let scope = InstrumentationScope {
         name: "shop".into(),
         ..InstrumentationScope::default()
@@ -26,7 +27,7 @@ pub(crate) fn request(process: &Process) -> ExportMetricsServiceRequest {
     let metrics = process
         .metrics
         .iter()
-        .map(|one| as_metric(one, process))
+        .map(|one| as_metric(one, process, now_ms))
         .collect();
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
@@ -65,25 +66,25 @@ fn pair(key: &str, value: &str) -> KeyValue {
     }
 }
 
-fn as_metric(metric: &Metric, process: &Process) -> OtlpMetric {
+fn as_metric(metric: &Metric, process: &Process, now_ms: i64) -> OtlpMetric {
     let (name, unit) = metric.family.otlp_name();
     OtlpMetric {
         name,
         unit: unit.to_owned(),
         description: metric.family.help.to_owned(),
-        data: Some(points(metric, process)),
+        data: Some(points(metric, process, now_ms)),
         ..OtlpMetric::default()
     }
 }
 
-fn points(metric: &Metric, process: &Process) -> metric::Data {
+fn points(metric: &Metric, process: &Process, now_ms: i64) -> metric::Data {
     let attributes: Vec<KeyValue> = metric
         .labels
         .iter()
         .map(|(key, value)| pair(key, value))
         .collect();
     let start_time_unix_nano = nanoseconds(process.deployed_ms);
-    let time_unix_nano = nanoseconds(process.ts_ms);
+    let time_unix_nano = nanoseconds(now_ms);
     match &metric.cell {
         Cell::Number(value) => {
             let data_points = vec![NumberDataPoint {
@@ -201,7 +202,7 @@ mod tests {
                 continue;
             }
             let process = Process::at(place, 1_795_172_400_000, World { seed: 1 });
-            let pushed = translated(&request(&process));
+            let pushed = translated(&request(&process, process.ts_ms + 1));
             let history: BTreeSet<String> = all_labels(&process)
                 .iter()
                 .map(ToString::to_string)

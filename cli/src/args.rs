@@ -117,6 +117,10 @@ pub(crate) enum Command {
     Completions(commands::CompletionsArgs),
     Man(commands::ManArgs),
     #[command(hide = true)]
+    Check(commands::CheckArgs),
+    #[command(hide = true)]
+    Tsdb(commands::TsdbArgs),
+    #[command(hide = true)]
     ExitCodes(commands::ExitCodesArgs),
     #[command(hide = true)]
     Times(commands::TimesArgs),

@@ -1,5 +1,6 @@
 //! One file per command: its flags and what it does.
 
+mod check;
 mod completions;
 mod config;
 mod ctx;
@@ -17,7 +18,9 @@ mod series;
 mod serve;
 mod shared;
 mod topics;
+mod tsdb;
 
+pub(crate) use check::{CheckArgs, check};
 pub(crate) use completions::{CompletionsArgs, completions};
 pub(crate) use config::{ConfigArgs, config};
 pub(crate) use ctx::{CtxArgs, ctx};
@@ -34,3 +37,4 @@ pub(crate) use query::{QueryArgs, query};
 pub(crate) use series::{SeriesArgs, series};
 pub(crate) use serve::{ServeArgs, serve};
 pub(crate) use topics::{ENVIRONMENT, EnvironmentArgs, ExitCodesArgs, TIMES, TimesArgs, topic};
+pub(crate) use tsdb::{TsdbArgs, tsdb};

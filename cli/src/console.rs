@@ -50,20 +50,6 @@ impl Console {
         }
     }
 
-    /// Returns a console over two writers.
-    #[cfg(test)]
-    pub(crate) fn over(
-        out: impl Write + Send + 'static,
-        err: impl Write + Send + 'static,
-        facts: Facts,
-    ) -> Self {
-        Self {
-            out: Box::new(out),
-            err: Box::new(err),
-            facts,
-        }
-    }
-
     /// Returns the stream for answers.
     pub(crate) fn out(&mut self) -> &mut dyn Write {
         &mut *self.out

@@ -73,6 +73,8 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Config(args)) => commands::config(&args, session),
         Some(Command::Completions(args)) => commands::completions(&args, session),
         Some(Command::Man(args)) => commands::man(&args, session),
+        Some(Command::Check(args)) => commands::check(&args, session),
+        Some(Command::Tsdb(args)) => commands::tsdb(&args, session),
         Some(Command::ExitCodes(_)) => commands::topic(&Exit::table(), session),
         Some(Command::Times(_)) => commands::topic(commands::TIMES, session),
         Some(Command::Environment(_)) => commands::topic(commands::ENVIRONMENT, session),

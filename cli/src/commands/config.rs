@@ -102,7 +102,7 @@ fn values(config: &ClientConfig) -> Vec<(&'static str, Option<String>, &'static 
     ]
 }
 
-fn validate(files: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
+pub(crate) fn validate(files: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
     let own = config_path(session.config_file.as_deref(), &session.environment);
     let own: Vec<PathBuf> = own.into_iter().collect();
     let files = if files.is_empty() { &own } else { files };
@@ -133,13 +133,18 @@ fn validate(files: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
 }
 
 /// Returns the problems of one file as `file:line:column: problem`.
-pub(crate) fn check_file(file: &Path) -> Result<Vec<String>, Failure> {
+fn check_file(file: &Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!("cannot read `{}`", file.display())).because(&error)
     })?;
-    let found = match parse(&text) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems,
+    let is_client = file
+        .extension()
+        .is_some_and(|extension| extension == "toml");
+    let found = if is_client {
+        parse(&text).err().unwrap_or_default()
+    } else {
+        let problems = obsq_ingest::config::load(file, &text).err();
+        problems.iter().flatten().map(ToString::to_string).collect()
     };
     let place = |problem: String| format!("{}:{problem}", file.display());
     Ok(found.into_iter().map(place).collect())

@@ -4,8 +4,11 @@ mod blocks;
 mod text;
 mod whence;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use obsq_model::{MAX_TIME_MS, MIN_TIME_MS};
 
 use crate::args::{RangeArgs, SourceArgs, ZoneArgs};
 use crate::commands::export::blocks::write_blocks;
@@ -15,6 +18,7 @@ use crate::commands::shared::{frame, range};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::settings::{load, resolve};
+use crate::times::format_time;
 
 /// Take samples out as they are stored: OpenMetrics, JSON lines, CSV, or Prometheus blocks
 #[derive(Debug, Clone, clap::Args)]
@@ -35,6 +39,35 @@ pub(crate) struct ExportArgs {
     zone: ZoneArgs,
     #[command(flatten)]
     source: SourceArgs,
+}
+
+impl ExportArgs {
+    /// Returns the arguments that export a directory as OpenMetrics; all of it without times.
+    pub(crate) fn of_directory(
+        dir: &Path,
+        selectors: Vec<String>,
+        min_ms: Option<i64>,
+        max_ms: Option<i64>,
+    ) -> Self {
+        // The calendar ends some hours before the year does.
+        let last_ms = MAX_TIME_MS - 2 * 86_400_000;
+        let text = |ms: i64| format_time(ms.clamp(MIN_TIME_MS, last_ms), &TimeZone::UTC);
+        Self {
+            selectors,
+            output: ExportFormat::Openmetrics,
+            blocks: None,
+            times: RangeArgs {
+                since: None,
+                from: Some(text(min_ms.unwrap_or(i64::MIN))),
+                to: Some(text(max_ms.unwrap_or(i64::MAX))),
+            },
+            zone: ZoneArgs::default(),
+            source: SourceArgs {
+                data: Some(dir.to_owned()),
+                ..SourceArgs::default()
+            },
+        }
+    }
 }
 
 /// `-o`

@@ -61,11 +61,6 @@ impl Progress {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
-
-    /// Returns the steps counted so far.
-    pub(crate) fn position(&self) -> u64 {
-        self.bar.position()
-    }
 }
 
 impl Drop for Progress {
@@ -89,7 +84,7 @@ mod tests {
         let mut progress = Progress::new(&facts, Arc::clone(&clock) as _, "importing", 10);
         clock.advance_ms(after_ms);
         progress.add(1);
-        assert_eq!(progress.position(), 1);
+        assert_eq!(progress.bar.position(), 1);
         progress.visible
     }
 

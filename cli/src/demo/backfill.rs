@@ -79,10 +79,10 @@ impl Backfill {
     /// Makes the windows of one gap, newest first. Returns whether anyone still wants them.
     fn make(self, start_ms: i64, end_ms: i64, sender: &mpsc::Sender<Packed>) -> bool {
         let extent = Extent {
-            start_ms,
-            end_ms,
-            recent_ms: self.now_ms - RECENT_MS,
-            exemplars_ms: self.now_ms - EXEMPLARS_MS,
+            start: start_ms,
+            end: end_ms,
+            recent: self.now_ms - RECENT_MS,
+            exemplars: self.now_ms - EXEMPLARS_MS,
         };
         let places = Place::all();
         let mut makers: Vec<Maker> = places
@@ -123,7 +123,7 @@ struct Maker {
 
 impl Maker {
     fn new(place: Place, world: World, extent: Extent) -> Self {
-        let deployed_ms = place.deployed_ms(extent.end_ms, world);
+        let deployed_ms = place.deployed_ms(extent.end, world);
         let ready = deployment(place, deployed_ms, world, extent);
         Self {
             place,
@@ -135,7 +135,7 @@ impl Maker {
     }
 
     fn window(&mut self, window_ms: i64) -> Vec<SeriesBatch> {
-        let needed_ms = window_ms.max(self.extent.start_ms);
+        let needed_ms = window_ms.max(self.extent.start);
         while self.made_from_ms > needed_ms {
             let before = self.place.deployed_ms(self.made_from_ms - 1, self.world);
             let windows = deployment(self.place, before, self.world, self.extent);
@@ -272,10 +272,10 @@ mod tests {
     fn every_tick_of_every_process_is_there_across_deployments() {
         let place = Place::all()[0];
         let extent = Extent {
-            start_ms: NOW - 40 * 3_600_000,
-            end_ms: NOW,
-            recent_ms: NOW,
-            exemplars_ms: NOW,
+            start: NOW - 40 * 3_600_000,
+            end: NOW,
+            recent: NOW,
+            exemplars: NOW,
         };
         let mut maker = Maker::new(place, WORLD, extent);
         let mut seen = BTreeSet::new();

@@ -29,11 +29,14 @@ pub(crate) struct Moment {
     pub(crate) uptime_s: f64,
 }
 
+/// How something goes up and down with the moment.
+pub(crate) type Course = fn(&Moment) -> f64;
+
 /// A quantity that depends on the moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Amount {
     /// The course of it.
-    pub(crate) of: fn(&Moment) -> f64,
+    pub(crate) of: Course,
     /// What it is multiplied by.
     pub(crate) times: f64,
 }

@@ -18,17 +18,17 @@ use crate::demo::world::World;
 /// History is written in windows of this length.
 pub(crate) const WINDOW_MS: i64 = 2 * 3_600_000;
 
-/// Which part of history to make.
+/// Which part of history to make, all times in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
     /// The first time wanted.
-    pub(crate) start_ms: i64,
+    pub(crate) start: i64,
     /// The last time wanted.
-    pub(crate) end_ms: i64,
+    pub(crate) end: i64,
     /// From here on every second tick has a sample, before it every fourth.
-    pub(crate) recent_ms: i64,
+    pub(crate) recent: i64,
     /// From here on samples have exemplars.
-    pub(crate) exemplars_ms: i64,
+    pub(crate) exemplars: i64,
 }
 
 /// Samples of one process by start of their window.
@@ -40,19 +40,15 @@ pub(crate) fn deployment(place: Place, deployed_ms: i64, world: World, extent: E
     let labels = all_labels(&process);
     let mut windows = Windows::new();
     let replaced_ms = place.replaced_ms(deployed_ms);
-    while process.ts_ms + TICK_MS < replaced_ms && process.ts_ms + TICK_MS <= extent.end_ms {
+    while process.ts_ms + TICK_MS < replaced_ms && process.ts_ms + TICK_MS <= extent.end {
         process.tick();
-        let ticks = if process.ts_ms >= extent.recent_ms {
-            2
-        } else {
-            4
-        };
-        if process.ts_ms < extent.start_ms || process.ts_ms % (ticks * TICK_MS) != 0 {
+        let ticks = if process.ts_ms >= extent.recent { 2 } else { 4 };
+        if process.ts_ms < extent.start || process.ts_ms % (ticks * TICK_MS) != 0 {
             continue;
         }
         write(&process, &labels, &mut windows, extent);
     }
-    if replaced_ms <= extent.end_ms && replaced_ms >= extent.start_ms {
+    if replaced_ms <= extent.end && replaced_ms >= extent.start {
         retire(&process, &labels, replaced_ms, &mut windows);
     }
     windows
@@ -84,7 +80,7 @@ fn write(process: &Process, labels: &[Labels], windows: &mut Windows, extent: Ex
             series[at].samples.push(sample);
             at += 1;
         }
-        if ts_ms >= extent.exemplars_ms
+        if ts_ms >= extent.exemplars
             && let Some((back, exemplar)) = fresh_exemplar(metric, ts_ms)
         {
             series[at - back].exemplars.push(exemplar);
@@ -254,10 +250,10 @@ mod tests {
 
     fn extent(start_ms: i64) -> Extent {
         Extent {
-            start_ms,
-            end_ms: NOW,
-            recent_ms: NOW - 86_400_000,
-            exemplars_ms: NOW - 3_600_000,
+            start: start_ms,
+            end: NOW,
+            recent: NOW - 86_400_000,
+            exemplars: NOW - 3_600_000,
         }
     }
 

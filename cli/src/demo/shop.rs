@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::demo::cell::{Amount, BOUNDS, Cell, Moment, Rule};
+use crate::demo::cell::{Amount, BOUNDS, Cell, Course, Rule};
 use crate::demo::family::{self, Family, Kind};
 
 /// How a process hands out its metrics.
@@ -171,7 +171,7 @@ impl Sheet {
 
     /// A route: requests by status code, and their durations.
     fn route(&mut self, service: &str, method: &str, route: &str, rps: f64, median: f64) {
-        let codes: [(&str, fn(&Moment) -> f64); 3] = [
+        let codes: [(&str, Course); 3] = [
             ("200", |m| m.traffic * (1.0 - m.errors) * 0.985),
             ("404", |m| m.traffic * (1.0 - m.errors) * 0.015),
             ("500", |m| m.traffic * m.errors),
@@ -195,7 +195,7 @@ impl Sheet {
 
     /// What every process says about itself.
     fn process(&mut self, cpu: f64, memory: f64) {
-        let busy: fn(&Moment) -> f64 = |m| 0.05 + m.traffic * (0.8 + 0.1 * m.slowness);
+        let busy: Course = |m| 0.05 + m.traffic * (0.8 + 0.1 * m.slowness);
         self.add(
             &family::CPU,
             &[],
@@ -205,13 +205,13 @@ impl Sheet {
             }),
         );
         // Grows until the next deployment: a small leak to be found.
-        let held: fn(&Moment) -> f64 = |m| 1.0 + m.uptime_s / 200_000.0 + 0.04 * m.wobble;
+        let held: Course = |m| 1.0 + m.uptime_s / 200_000.0 + 0.04 * m.wobble;
         let level = Amount {
             of: held,
-            times: memory * 1048576.0,
+            times: memory * 1_048_576.0,
         };
         self.add(&family::MEMORY, &[], Rule::Level(level));
-        let start: fn(&Moment) -> f64 = |m| m.ts_ms as f64 / 1e3 - m.uptime_s;
+        let start: Course = |m| m.ts_ms as f64 / 1e3 - m.uptime_s;
         self.add(
             &family::START_TIME,
             &[],
@@ -365,7 +365,7 @@ fn database(sheet: &mut Sheet) {
     for (state, of) in [
         (
             "active",
-            (|m| (6.0 * m.traffic * m.slowness).round()) as fn(&Moment) -> f64,
+            (|m| (6.0 * m.traffic * m.slowness).round()) as Course,
         ),
         ("idle", |m| {
             (40.0 - 6.0 * m.traffic * m.slowness).max(2.0).round()
@@ -395,7 +395,7 @@ fn database(sheet: &mut Sheet) {
     }
     let size = Amount {
         of: |m| 1.0 + (m.ts_ms as f64 / 1e3 - 1.7e9) / 3e8,
-        times: 38.0 * 1073741824.0,
+        times: 38.0 * 1_073_741_824.0,
     };
     sheet.add(&family::DB_SIZE, &[("role", role)], Rule::Level(size));
     if role == "replica" {
@@ -409,7 +409,7 @@ fn database(sheet: &mut Sheet) {
 }
 
 fn host(sheet: &mut Sheet) {
-    let modes: [(&str, fn(&Moment) -> f64); 4] = [
+    let modes: [(&str, Course); 4] = [
         ("user", |m| 0.22 * m.traffic),
         ("system", |m| 0.07 * m.traffic),
         ("iowait", |m| 0.01 + 0.03 * (m.slowness - 1.0).max(0.0)),
@@ -425,7 +425,7 @@ fn host(sheet: &mut Sheet) {
             );
         }
     }
-    let load: fn(&Moment) -> f64 = |m| 0.7 * m.traffic * m.slowness + 0.1 * m.wobble;
+    let load: Course = |m| 0.7 * m.traffic * m.slowness + 0.1 * m.wobble;
     sheet.add(
         &family::NODE_LOAD,
         &[],
@@ -434,7 +434,7 @@ fn host(sheet: &mut Sheet) {
             times: 1.0,
         }),
     );
-    let gibibyte = 1073741824.0;
+    let gibibyte = 1_073_741_824.0;
     let constant = |times| Rule::Level(Amount { of: |_| 1.0, times });
     sheet.add(&family::NODE_MEMORY_TOTAL, &[], constant(16.0 * gibibyte));
     sheet.add(&family::NODE_MEMORY_FREE, &[], steady(7.5 * gibibyte));

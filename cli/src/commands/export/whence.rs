@@ -22,6 +22,9 @@ use crate::settings::{Place, Target};
 /// Bytes that reading may hold.
 const MEMORY_BYTES: usize = 4 << 30;
 
+/// What is done with each series.
+pub(crate) type Visit<'a> = dyn FnMut(&Labels, &[Sample]) -> Result<(), Failure> + 'a;
+
 /// Where samples are read from.
 #[derive(Debug)]
 pub(crate) struct Whence {
@@ -79,12 +82,14 @@ impl Whence {
     pub(crate) fn each_series(
         &self,
         range: TimeRange,
-        visit: &mut dyn FnMut(&Labels, &[Sample]) -> Result<(), Failure>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), Failure> {
         match &self.place {
-            From::Source(source, tenant) => self.from_source(source.as_ref(), tenant, range, visit),
+            From::Source(source, tenant) => {
+                self.visit_source(source.as_ref(), tenant, range, visit)
+            }
             From::Server(api) => {
-                for series in block_on(self.from_server(api, range))? {
+                for series in block_on(self.read_server(api, range))? {
                     visit(&series.labels, &series.samples)?;
                 }
                 Ok(())
@@ -92,12 +97,12 @@ impl Whence {
         }
     }
 
-    fn from_source(
+    fn visit_source(
         &self,
         source: &dyn MetricSource,
         tenant: &Tenant,
         range: TimeRange,
-        visit: &mut dyn FnMut(&Labels, &[Sample]) -> Result<(), Failure>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), Failure> {
         let cannot = |error: &dyn std::error::Error| {
             Failure::failed("cannot read the samples").because(error)
@@ -132,7 +137,7 @@ impl Whence {
     }
 
     /// Reads by remote read, which gives samples as they are stored.
-    async fn from_server(
+    async fn read_server(
         &self,
         api: &HttpApi,
         range: TimeRange,

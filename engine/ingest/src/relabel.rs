@@ -242,7 +242,9 @@ fn keeps(labels: &mut LabelsBuilder, rule: &RelabelConfig) -> bool {
         ),
         Action::LabelMap => {
             for (name, value) in owned_pairs(labels) {
-                if let Some(target) = regex.expand(&name, &rule.replacement) {
+                if let Some(target) = regex.expand(&name, &rule.replacement)
+                    && !target.is_empty()
+                {
                     labels.set(&target, &value);
                 }
             }

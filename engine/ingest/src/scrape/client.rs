@@ -176,5 +176,9 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    let text = cause.to_string();
+    match text.split_once(" (os error") {
+        Some((reason, _code)) => reason.to_lowercase(),
+        None => text,
+    }
 }

@@ -72,6 +72,9 @@ impl Default for SampleRules {
     }
 }
 
+/// Series that are remembered of failed scrapes beyond twice those of the last good one.
+const KNOWN_BY_FAILURE: usize = 1_000;
+
 /// One scrape as it went.
 #[derive(Debug)]
 pub struct Attempt {
@@ -107,8 +110,10 @@ pub struct Outcome {
 pub struct SeriesMemory {
     /// Series that get a staleness marker when they are missing.
     live: FxHashSet<Labels>,
-    /// Series of the last good scrape.
+    /// Series of the last good scrape, and of those that failed since.
     known: FxHashSet<Labels>,
+    /// Number of series of the last good scrape.
+    last_good: usize,
 }
 
 /// The samples of one scrape on their way into a batch.
@@ -138,12 +143,15 @@ impl SeriesMemory {
             .scraped
             .and_then(|scraped| collected.add(scraped, target_labels, rules, at_ms, &self.known));
         let error = result.err();
+        let seen = std::mem::take(&mut collected.known);
         if error.is_some() {
             collected.series.clear();
             collected.metadata.clear();
             collected.live.clear();
+            self.learn_from_failure(seen);
         } else {
-            self.known = std::mem::take(&mut collected.known);
+            self.last_good = seen.len();
+            self.known = seen;
         }
         let mut series = collected.series;
         series.extend(self.vanished(&collected.live, at_ms));
@@ -170,6 +178,16 @@ impl SeriesMemory {
             samples_scraped: collected.scraped,
             samples_after_relabel: collected.kept,
             series_added: collected.added,
+        }
+    }
+
+    /// Remembers the series of a scrape that was refused, for they are not new at the next one. A
+    /// target whose series differ each time is not remembered forever.
+    fn learn_from_failure(&mut self, seen: FxHashSet<Labels>) {
+        if self.known.len() + seen.len() > 2 * self.last_good + KNOWN_BY_FAILURE {
+            self.known = seen;
+        } else {
+            self.known.extend(seen);
         }
     }
 

@@ -182,3 +182,21 @@ fn metric_relabelling_drops_samples_before_the_limits() {
         (None, 2, 1)
     );
 }
+
+#[test]
+fn series_of_a_refused_scrape_are_new_only_once() {
+    let mut memory = SeriesMemory::default();
+    let rules = SampleRules {
+        sample_limit: 2,
+        ..SampleRules::default()
+    };
+    let mut added = |at_ms, body| {
+        memory
+            .store(&target(), &rules, attempt(at_ms, body))
+            .series_added
+    };
+    assert_eq!(added(1000, "a 1\nb 1\nc 1\n"), 2);
+    assert_eq!(added(2000, "a 1\nb 1\nc 1\n"), 0);
+    assert_eq!(added(3000, "a 1\nb 1\n"), 0);
+    assert_eq!(added(4000, "a 1\nd 1\n"), 1);
+}

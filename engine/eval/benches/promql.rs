@@ -123,12 +123,7 @@ impl MetricSource for Source {
         Ok(Vec::new())
     }
 
-    fn series(
-        &self,
-        _: &Tenant,
-        _: &LabelRequest,
-        _: &QueryContext,
-    ) -> Result<Vec<Labels>, Error> {
+    fn series(&self, _: &Tenant, _: &LabelRequest, _: &QueryContext) -> Result<Vec<Labels>, Error> {
         Ok(Vec::new())
     }
 
@@ -170,9 +165,7 @@ fn run(source: &Source, query: &str, range: Option<(i64, i64, i64)>) -> QueryOut
     let clock = Arc::new(SystemClock::default());
     let context = QueryContext::new(clock, None, MemoryBudget::new(4 << 30));
     let outcome = match range {
-        Some((start, end, step)) => {
-            ENGINE.range(&request, start, end, step, source, &context)
-        }
+        Some((start, end, step)) => ENGINE.range(&request, start, end, step, source, &context),
         None => ENGINE.instant(&request, 0, source, &context),
     };
     outcome.expect("the query of a bench is answered")

@@ -131,6 +131,7 @@ impl Evaluation<'_> {
             series: Vec::new(),
             samples: 0,
             memory: Reservation::empty(self.context),
+            distinct: true,
         }
     }
 
@@ -142,6 +143,7 @@ impl Evaluation<'_> {
         Ok(SeriesList {
             samples: series.iter().map(StepSeries::samples).sum(),
             memory: Reservation::of(self.context, bytes)?,
+            distinct: false,
             series,
         })
     }
@@ -149,24 +151,28 @@ impl Evaluation<'_> {
     /// Finishes a node whose function was applied step by step to `inputs`: checks labels, and
     /// exchanges the samples held for the inputs by those of the result.
     ///
-    /// `gathered` is the number of values that the inputs have at each step.
+    /// `gathered` is the number of values that the inputs have at each step; `distinct` says that
+    /// the labels of the result are those of an input that has no two series with equal labels.
     pub(crate) fn finish(
         &mut self,
         node: &Node,
         inputs: usize,
         gathered: &[u32],
         mut series: Vec<StepSeries>,
+        distinct: bool,
     ) -> Result<Output, QueryError> {
         let grid = self.plan.grid(node);
         series.retain(|one| !one.is_empty());
-        let series = if !grid.instant {
-            unify(series, grid, Uniqueness::Merge)?
-        } else if self.options.delayed_name_removal {
+        let unique = distinct && self.options.delayed_name_removal;
+        let series = if unique || (grid.instant && self.options.delayed_name_removal) {
             series
-        } else {
+        } else if grid.instant {
             unify(series, grid, Uniqueness::Distinct)?
+        } else {
+            unify(series, grid, Uniqueness::Merge)?
         };
-        let list = self.list(series)?;
+        let mut list = self.list(series)?;
+        list.distinct = unique || !grid.instant;
         self.touch_steps(gathered, &list)?;
         self.meter.release(inputs);
         self.meter.hold(list.samples)?;
@@ -212,7 +218,8 @@ impl Evaluation<'_> {
             }
             Output::Vector(list) => {
                 let spread = list.series.iter().map(|one| spread(one, grid)).collect();
-                let all = self.list(spread)?;
+                let mut all = self.list(spread)?;
+                all.distinct = list.distinct;
                 self.meter.hold(all.samples - list.samples)?;
                 Ok(Output::Vector(all))
             }
@@ -229,6 +236,7 @@ impl Evaluation<'_> {
             }
             other => return Ok(other),
         };
+        list.distinct &= self.options.delayed_name_removal;
         for one in &mut list.series {
             self.drop_name(one);
             one.floats.map(|value| -value);
@@ -248,10 +256,14 @@ impl Evaluation<'_> {
             return Ok(output);
         };
         if self.options.delayed_name_removal && self.plan.value_type == ValueType::Vector {
+            let mut dropped = false;
             for one in list.series.iter_mut().filter(|one| one.drop_name) {
                 one.labels = one.labels.without_metadata();
+                dropped = true;
             }
-            list.series = unify(list.series, grid, Uniqueness::Merge)?;
+            if dropped || !list.distinct {
+                list.series = unify(list.series, grid, Uniqueness::Merge)?;
+            }
         }
         Ok(Output::Vector(list))
     }

@@ -82,6 +82,8 @@ pub(crate) struct SeriesList {
     pub(crate) samples: usize,
     /// Bytes taken from the query's budget.
     pub(crate) memory: Reservation,
+    /// No two series have the same labels; may be false without being so.
+    pub(crate) distinct: bool,
 }
 
 /// How the labels of two series of a result may relate.

@@ -194,11 +194,15 @@ fn samples(list: SeriesList) -> Vec<InstantSample> {
 }
 
 fn range_series(one: StepSeries, grid: Grid) -> RangeSeries {
-    let floats = one.floats.iter();
+    let point = |(step, value)| (grid.time(step), value);
+    let floats = if let Some((first, values)) = one.floats.dense() {
+        // A known length saves growing the list.
+        (first..).zip(values.iter().copied()).map(point).collect()
+    } else {
+        one.floats.iter().map(point).collect()
+    };
     RangeSeries {
-        floats: floats
-            .map(|(step, value)| (grid.time(step), value))
-            .collect(),
+        floats,
         histograms: one
             .histograms
             .into_iter()

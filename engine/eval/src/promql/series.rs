@@ -30,6 +30,18 @@ impl FloatColumn {
         }
     }
 
+    /// Removes all values and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.first = 0;
+        self.values.clear();
+        self.present = None;
+    }
+
+    /// Makes room for `steps` values.
+    pub(crate) fn reserve(&mut self, steps: usize) {
+        self.values.reserve_exact(steps);
+    }
+
     /// Returns a column with `value` at each of the first `steps` steps.
     pub(crate) fn constant(value: f64, steps: usize) -> Self {
         Self {
@@ -161,6 +173,12 @@ impl StepSeries {
     /// Returns the series with the same labels and flags but without values.
     pub(crate) fn like(&self) -> Self {
         Self::new(self.labels.clone(), self.drop_name)
+    }
+
+    /// Removes all values and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.floats.clear();
+        self.histograms.clear();
     }
 
     /// Appends a value; steps must rise.

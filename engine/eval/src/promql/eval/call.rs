@@ -24,6 +24,8 @@ struct Arguments {
     samples: usize,
     /// Values that all of them together have at each step.
     gathered: Vec<u32>,
+    /// The labels of the vector's series are all different.
+    distinct: bool,
 }
 
 impl Evaluation<'_> {
@@ -78,6 +80,7 @@ impl Evaluation<'_> {
             vector: None,
             samples: 0,
             gathered: vec![0; steps],
+            distinct: true,
         };
         for arg in args {
             match self.take(arg.node)? {
@@ -92,6 +95,7 @@ impl Evaluation<'_> {
                         *count += more;
                     }
                     arguments.samples += list.samples;
+                    arguments.distinct = list.distinct;
                     arguments.vector = Some(list);
                 }
                 Output::Text(_) | Output::Windows(_) => {

@@ -113,7 +113,7 @@ impl Scan {
     }
 
     /// Returns the labels of series `index` as they are stored.
-    fn stored_labels(&self, index: usize) -> &Labels {
+    pub(crate) fn stored_labels(&self, index: usize) -> &Labels {
         match &self.input {
             Input::Stored(set) => set.labels(index),
             Input::Computed(list, _) => &list.series[index].labels,
@@ -146,26 +146,45 @@ impl Scan {
         }
     }
 
-    /// Makes series `index` of the result.
-    pub(crate) fn series(
+    /// Makes the values of series `index` of the result, in the place of those in `out`.
+    pub(crate) fn fill(
         &self,
         index: usize,
         scratch: &mut Scratch,
-    ) -> Result<(StepSeries, Cost), QueryError> {
+        out: &mut StepSeries,
+    ) -> Result<Cost, QueryError> {
         self.read(index, &mut scratch.columns)?;
-        let mut out = StepSeries::new(self.labels(index), self.drops_name(index));
+        out.clear();
+        out.floats.reserve(self.most_floats(&scratch.columns));
         let mut cost = Cost::default();
         match &self.task {
-            Task::Latest => self.latest(&mut scratch.columns, &mut scratch.counts, &mut out),
-            Task::Times { start } => self.times(*start, scratch, &mut out),
-            Task::Smoothed => self.smoothed(scratch, &mut out),
+            Task::Latest => self.latest(&mut scratch.columns, &mut scratch.counts, out),
+            Task::Times { start } => self.times(*start, scratch, out),
+            Task::Smoothed => self.smoothed(scratch, out),
             Task::Call {
                 function, scalars, ..
-            } => cost = self.call(*function, scalars, scratch, &mut out)?,
+            } => cost = self.call(*function, scalars, scratch, out)?,
         }
         cost.result = out.samples();
-        self.annotate(index, &out, scratch);
-        Ok((out, cost))
+        self.annotate(index, out, scratch);
+        Ok(cost)
+    }
+
+    /// Returns how many steps at most see one of the floats, so that a series that exists only for
+    /// a while does not take room for all steps.
+    fn most_floats(&self, columns: &SampleColumns) -> usize {
+        let (Some(first), Some(last)) = (columns.float_ts.first(), columns.float_ts.last()) else {
+            return 0;
+        };
+        if self.window.at_ms.is_some() {
+            return self.grid.steps;
+        }
+        let seen_ms = last
+            .saturating_sub(*first)
+            .saturating_add(self.window.reach_back_ms())
+            .saturating_add(self.window.reach_ahead_ms());
+        let steps = usize::try_from(seen_ms / self.grid.step_ms).unwrap_or(usize::MAX);
+        steps.saturating_add(1).min(self.grid.steps)
     }
 
     /// Fills `columns` with the samples of series `index`.
@@ -362,11 +381,14 @@ impl Evaluation<'_> {
             };
             for index in range {
                 context.check()?;
-                let (series, cost) = scan.series(index, &mut scratch)?;
+                let mut series = StepSeries::default();
+                let cost = scan.fill(index, &mut scratch, &mut series)?;
                 part.costs.push(cost);
                 if series.is_empty() {
                     continue;
                 }
+                series.labels = scan.labels(index);
+                series.drop_name = scan.drops_name(index);
                 if held.fetch_add(cost.result, Ordering::Relaxed) + cost.result > limit {
                     return Err(QueryError::TooManySamples { limit });
                 }
@@ -378,6 +400,10 @@ impl Evaluation<'_> {
             Ok(part)
         };
         let mut list = self.empty();
+        list.distinct = match &scan.input {
+            Input::Stored(_) => self.options.delayed_name_removal,
+            Input::Computed(inner, _) => inner.distinct,
+        };
         in_parts(scan.len(), work, |part| {
             for cost in &part.costs {
                 // Times are counted step by step, when the list is finished.
@@ -415,6 +441,6 @@ impl Evaluation<'_> {
         let scan = self.open_selector(node, selector, Task::Times { start })?;
         let list = self.collect(node, &scan)?;
         let gathered = list.counts_by_step(scan.grid.steps);
-        self.finish(node, 0, &gathered, list.series)
+        self.finish(node, 0, &gathered, list.series, true)
     }
 }

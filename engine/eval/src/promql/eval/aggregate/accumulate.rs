@@ -78,12 +78,12 @@ impl Evaluation<'_> {
         let input = self.plan.node(aggregate.expr);
         let (feed, groups) = if input.streamed {
             let scan = self.open_scan(input)?;
-            let labels = (0..scan.len()).map(|index| scan.labels(index));
+            let labels = (0..scan.len()).map(|index| scan.stored_labels(index));
             let groups = Groups::of(aggregate, labels);
             (Feed::Streamed(Box::new(scan)), groups)
         } else {
             let list = self.take_vector(aggregate.expr)?;
-            let labels = list.series.iter().map(|one| one.labels.clone());
+            let labels = list.series.iter().map(|one| &one.labels);
             let groups = Groups::of(aggregate, labels);
             (Feed::Held(list), groups)
         };
@@ -100,7 +100,8 @@ impl Evaluation<'_> {
             self.finish_group(aggregate, &state, steps, &name_of, &mut one);
             series.push(one);
         }
-        let result = self.list(series)?;
+        let mut result = self.list(series)?;
+        result.distinct = true;
         self.finish_aggregate(held, result)
     }
 
@@ -166,10 +167,11 @@ fn add_part(
         Feed::Streamed(scan) => {
             let mut scratch = Scratch::new(counts);
             let mut costs = Vec::with_capacity(range.len());
+            let mut one = StepSeries::default();
             for index in range {
                 context.check()?;
-                let (one, cost) = scan.series(index, &mut scratch)?;
-                costs.push(cost);
+                costs.push(scan.fill(index, &mut scratch, &mut one)?);
+                one.drop_name = scan.drops_name(index);
                 adder.add(index, &one)?;
             }
             adder.annotations.merge(scratch.annotations);

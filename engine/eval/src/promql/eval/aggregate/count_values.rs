@@ -52,7 +52,7 @@ impl Evaluation<'_> {
             }
         }
         let gathered = list.counts_by_step(steps);
-        self.finish(node, list.samples, &gathered, counted.series)
+        self.finish(node, list.samples, &gathered, counted.series, true)
     }
 }
 

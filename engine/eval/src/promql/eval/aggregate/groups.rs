@@ -63,11 +63,18 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Groups series by their labels.
-    pub(super) fn of(aggregate: &Aggregate, series: impl Iterator<Item = Labels>) -> Self {
+    pub(super) fn of<'a>(aggregate: &Aggregate, series: impl Iterator<Item = &'a Labels>) -> Self {
         let mut groups = Self::default();
+        if !aggregate.without && aggregate.grouping.is_empty() {
+            groups.of_series = series.map(|_| 0).collect();
+            if !groups.of_series.is_empty() {
+                groups.labels.push(Labels::empty());
+            }
+            return groups;
+        }
         let (mut numbering, mut buffer) = (Numbering::default(), KeyBuffer::default());
         for labels in series {
-            let key = buffer.key(&labels, |name| aggregate.keeps(name));
+            let key = buffer.key(labels, |name| aggregate.keeps(name));
             let (number, new) = numbering.number(key);
             if new {
                 groups
@@ -119,15 +126,16 @@ mod tests {
     #[test]
     fn series_are_grouped_by_the_labels_that_are_kept() {
         let set = |a, b| Labels::from_pairs(&[("__name__", "m"), ("a", a), ("b", b)]);
-        let series = || [set("1", "x"), set("2", "x"), set("1", "y")].into_iter();
+        let all = [set("1", "x"), set("2", "x"), set("1", "y")];
+        let series = || all.iter();
         let by = Groups::of(&sum(false, &["a"]), series());
         assert_eq!(by.of_series, [0, 1, 0]);
         assert_eq!(by.labels[0], Labels::from_pairs(&[("a", "1")]));
         let without = Groups::of(&sum(true, &["a"]), series());
         assert_eq!(without.of_series, [0, 0, 1]);
         assert_eq!(without.labels[1], Labels::from_pairs(&[("b", "y")]));
-        let all = Groups::of(&sum(false, &[]), series());
-        assert_eq!((all.len(), all.labels[0].is_empty()), (1, true));
+        let one = Groups::of(&sum(false, &[]), series());
+        assert_eq!((one.len(), one.labels[0].is_empty()), (1, true));
     }
 
     #[test]

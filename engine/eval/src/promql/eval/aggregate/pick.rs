@@ -44,13 +44,13 @@ impl Evaluation<'_> {
             let nothing = self.empty();
             return self.finish_aggregate(list.samples, nothing);
         }
-        let labels = || list.series.iter().map(|one| one.labels.clone());
+        let labels = || list.series.iter().map(|one| &one.labels);
         let groups = Groups::of(aggregate, labels());
         let rule = match aggregate.op {
             AggregateOp::Topk => Rule::Rank(Rank::Largest),
             AggregateOp::Bottomk => Rule::Rank(Rank::Smallest),
             AggregateOp::Limitk => Rule::First,
-            _ => Rule::Ratio(labels().map(|labels| place_of(&labels)).collect()),
+            _ => Rule::Ratio(labels().map(place_of).collect()),
         };
         let context = self.context;
         let picked: Vec<Picked> = (0..grid.steps)
@@ -66,7 +66,8 @@ impl Evaluation<'_> {
             let annotation = Annotation::IgnoredInAggregation { aggregation };
             self.notes.add(&annotation, node.span);
         }
-        let result = self.list(gather(&list, &picked))?;
+        let mut result = self.list(gather(&list, &picked))?;
+        result.distinct = list.distinct;
         self.finish_aggregate(list.samples, result)
     }
 

@@ -37,7 +37,7 @@ impl Evaluation<'_> {
             let annotation = Annotation::IgnoredInAggregation { aggregation };
             self.notes.add(&annotation, aggregate.expr_span);
         }
-        let labels = list.series.iter().map(|one| one.labels.clone());
+        let labels = list.series.iter().map(|one| &one.labels);
         let groups = Groups::of(aggregate, labels);
         let mut members: Vec<Vec<&StepSeries>> = vec![Vec::new(); groups.len()];
         for (one, group) in list.series.iter().zip(&groups.of_series) {
@@ -65,7 +65,8 @@ impl Evaluation<'_> {
             .zip(&members)
             .map(compute)
             .collect::<Result<_, QueryError>>()?;
-        let result = self.list(series)?;
+        let mut result = self.list(series)?;
+        result.distinct = true;
         self.finish_aggregate(list.samples, result)
     }
 }

@@ -51,7 +51,7 @@ impl Evaluation<'_> {
         };
         self.note_findings(node, binary, &findings);
         let gathered = gathered(left, right, steps);
-        self.finish(node, left.samples + right.samples, &gathered, series)
+        self.finish(node, left.samples + right.samples, &gathered, series, false)
     }
 }
 

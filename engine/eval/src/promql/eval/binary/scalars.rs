@@ -69,7 +69,7 @@ impl Evaluation<'_> {
             operation.add_floats(one, &mut result, &mut findings);
             Ok((result, findings))
         };
-        let samples = list.samples;
+        let (samples, distinct) = (list.samples, list.distinct);
         let done: Vec<(StepSeries, Findings)> = list
             .series
             .into_par_iter()
@@ -83,7 +83,7 @@ impl Evaluation<'_> {
             series.push(one);
         }
         self.note_findings(node, binary, &findings);
-        self.finish(node, samples + steps, &gathered, series)
+        self.finish(node, samples + steps, &gathered, series, distinct)
     }
 }
 

@@ -23,6 +23,7 @@ impl Evaluation<'_> {
         let samples = left.samples + right.samples;
         let matching = binary.matching.clone().unwrap_or_default();
         let signatures = Signatures::of(&matching, &left.series, &right.series);
+        let distinct = left.distinct && binary.op != BinaryOp::Or;
         let series = match binary.op {
             BinaryOp::Or => {
                 let taken = presence(&left.series, &signatures.left, signatures.count, steps);
@@ -34,7 +35,7 @@ impl Evaluation<'_> {
                 masked(left.series, &signatures.left, &found, op == BinaryOp::And).collect()
             }
         };
-        self.finish(node, samples, &gathered, series)
+        self.finish(node, samples, &gathered, series, distinct)
     }
 }
 

@@ -22,7 +22,7 @@ impl Evaluation<'_> {
         let list = self.take_vector(inner)?;
         let gathered = list.counts_by_step(steps);
         let one = missing(&list, steps, StepSeries::new(labels.clone(), false));
-        self.finish(node, list.samples, &gathered, vec![one])
+        self.finish(node, list.samples, &gathered, vec![one], true)
     }
 
     /// Returns 1 at each step at which no series had a sample in its window; `list` holds those

@@ -43,7 +43,7 @@ impl Evaluation<'_> {
             }
             series.push(result);
         }
-        self.finish(node, arguments.samples, &arguments.gathered, series)
+        self.finish(node, arguments.samples, &arguments.gathered, series, false)
     }
 
     /// Evaluates `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`.
@@ -92,7 +92,7 @@ impl Evaluation<'_> {
                 }
             }
         }
-        self.finish(node, arguments.samples, &arguments.gathered, series)
+        self.finish(node, arguments.samples, &arguments.gathered, series, false)
     }
 
     fn note_quantile(&mut self, quantile: &Scalar, steps: usize, span: Span) {

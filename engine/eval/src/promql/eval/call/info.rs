@@ -48,7 +48,7 @@ impl Evaluation<'_> {
             infos: &infos,
         };
         let series = enrichment.apply(&list, &ignored)?;
-        self.finish(node, samples, &gathered, series)
+        self.finish(node, samples, &gathered, series, false)
     }
 
     /// Returns the info series that any of the series may be enriched with.

@@ -66,6 +66,7 @@ impl Evaluation<'_> {
 
     fn relabelled(&mut self, node: &Node, mut list: SeriesList) -> Result<Output, QueryError> {
         list.series = unify(list.series, self.plan.grid(node), Uniqueness::Merge)?;
+        list.distinct = true;
         Ok(Output::Vector(list))
     }
 }

@@ -55,7 +55,13 @@ impl Evaluation<'_> {
             .map(compute)
             .collect::<Result<Vec<_>, QueryError>>()?;
         debug_assert_eq!(arguments.gathered.len(), grid.steps);
-        self.finish(node, arguments.samples, &arguments.gathered, series)
+        self.finish(
+            node,
+            arguments.samples,
+            &arguments.gathered,
+            series,
+            arguments.distinct,
+        )
     }
 
     /// Evaluates a calendar function without argument, which is about the evaluation time.
@@ -73,7 +79,13 @@ impl Evaluation<'_> {
                 one.push(step, Value::Float(value as f64));
             }
         }
-        self.finish(node, arguments.samples, &arguments.gathered, vec![one])
+        self.finish(
+            node,
+            arguments.samples,
+            &arguments.gathered,
+            vec![one],
+            true,
+        )
     }
 
     /// `timestamp` of what is not a selector: the evaluation time.
@@ -92,7 +104,13 @@ impl Evaluation<'_> {
             }
             series.push(result);
         }
-        self.finish(node, arguments.samples, &arguments.gathered, series)
+        self.finish(
+            node,
+            arguments.samples,
+            &arguments.gathered,
+            series,
+            arguments.distinct,
+        )
     }
 }
 

@@ -86,6 +86,12 @@ impl Evaluation<'_> {
                 one.push(step, Value::Float(value));
             }
         }
-        self.finish(node, arguments.samples, &arguments.gathered, vec![one])
+        self.finish(
+            node,
+            arguments.samples,
+            &arguments.gathered,
+            vec![one],
+            true,
+        )
     }
 }

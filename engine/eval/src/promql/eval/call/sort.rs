@@ -47,7 +47,13 @@ impl Evaluation<'_> {
                 }
             }
         }
-        self.finish(node, arguments.samples, &arguments.gathered, series)
+        self.finish(
+            node,
+            arguments.samples,
+            &arguments.gathered,
+            series,
+            arguments.distinct,
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use obsq_model::{SampleColumns, is_stale_nan};
 use super::{Scan, Scratch, stats};
 use crate::promql::meter::FrameCounts;
 use crate::promql::outcome::Value;
-use crate::promql::series::{FloatColumn, StepSeries, histogram_samples};
+use crate::promql::series::{StepSeries, histogram_samples};
 
 /// The latest sample at a step: its kind and its position in the column of that kind.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ impl Scan {
         if columns.float_ts.is_empty() {
             return;
         }
-        let mut floats = FloatColumn::with_capacity(self.grid.steps);
+        let mut seen = 0;
         let mut cursor = Cursor::default();
         for step in 0..self.grid.steps {
             let end_ms = self.window.end(self.grid.time(step));
@@ -81,11 +81,16 @@ impl Scan {
             };
             let value = columns.floats[index];
             if end_ms.saturating_sub(time) < self.window.range_ms && !is_stale_nan(value) {
-                floats.push(step, value);
-                counts.add(step, 1, 1);
+                out.floats.push(step, value);
+                if counts.per_step.is_empty() {
+                    seen += 1;
+                } else {
+                    counts.add(step, 1, 1);
+                }
             }
         }
-        out.floats = floats;
+        counts.total += seen;
+        counts.read += seen;
     }
 
     fn for_each_latest(&self, columns: &SampleColumns, mut found: impl FnMut(usize, Found)) {

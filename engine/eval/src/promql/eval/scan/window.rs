@@ -16,7 +16,7 @@ use crate::promql::meter::FrameCounts;
 use crate::promql::outcome::Value;
 use crate::promql::output::Scalar;
 use crate::promql::plan::WindowSpec;
-use crate::promql::series::{FloatColumn, StepSeries, histogram_samples};
+use crate::promql::series::{StepSeries, histogram_samples};
 
 /// Fills `columns` with the values of a subquery's series.
 ///
@@ -44,40 +44,30 @@ fn without_reset_hint(histogram: &Arc<FloatHistogram>) -> Arc<FloatHistogram> {
     }
 }
 
-/// Consecutive positions in a column.
+/// Consecutive positions in a column: those of the samples in a window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slice {
     start: usize,
     end: usize,
+    /// Where the samples begin that the window before did not reach.
+    fresh: usize,
 }
 
 impl Slice {
     /// Moves on to the samples in `(after_ms, upto_ms]`.
     fn slide(&mut self, times: &[i64], after_ms: i64, upto_ms: i64) {
+        let before = self.end;
         while times.get(self.end).is_some_and(|time| *time <= upto_ms) {
             self.end += 1;
         }
         while self.start < self.end && times[self.start] <= after_ms {
             self.start += 1;
         }
-    }
-
-    fn of<'a, T>(&self, column: &'a [T]) -> &'a [T] {
-        column.get(self.start..self.end).unwrap_or_default()
-    }
-
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    /// Returns how many samples at the end of the slice are later than `cutoff_ms`.
-    fn later_than(&self, times: &[i64], cutoff_ms: i64) -> usize {
-        let times = self.of(times).iter().rev();
-        times.take_while(|time| **time > cutoff_ms).count()
+        self.fresh = before.max(self.start);
     }
 }
 
-/// The windows of one series, one after the other.
+/// Counts the samples in the windows of one series, one window after the other.
 #[derive(Debug)]
 struct Windows<'a> {
     spec: &'a WindowSpec,
@@ -90,65 +80,33 @@ struct Windows<'a> {
 
 impl<'a> Windows<'a> {
     fn new(spec: &'a WindowSpec, columns: &'a SampleColumns) -> Self {
-        let mut sizes = Vec::new();
-        if !columns.histograms.is_empty() {
-            sizes.push(0);
-            let mut sum = 0;
-            sizes.extend(columns.histograms.iter().map(|histogram| {
-                sum += histogram_samples(histogram);
-                sum
-            }));
-        }
+        let mut sum = 0;
+        let sizes = columns.histograms.iter().map(|histogram| {
+            sum += histogram_samples(histogram);
+            sum
+        });
         Self {
             spec,
             columns,
             floats: Slice::default(),
             histograms: Slice::default(),
-            sizes,
+            sizes: std::iter::once(0).chain(sizes).collect(),
         }
     }
 
-    /// Moves on to the window of a step.
-    fn slide(&mut self, step_ms: i64) {
+    /// Moves on to the window of a step. Returns how many samples it holds, and how many of them
+    /// the windows before did not.
+    fn slide(&mut self, step_ms: i64) -> (usize, usize) {
         let end_ms = self.spec.end(step_ms);
         let after_ms = end_ms.saturating_sub(self.spec.reach_back_ms());
         let upto_ms = end_ms.saturating_add(self.spec.reach_ahead_ms());
-        self.floats.slide(&self.columns.float_ts, after_ms, upto_ms);
-        self.histograms
-            .slide(&self.columns.histogram_ts, after_ms, upto_ms);
-    }
-
-    /// Returns the number of samples in the present window.
-    fn samples(&self) -> usize {
-        let upto = |index: usize| self.sizes.get(index).copied().unwrap_or(0);
-        self.floats.len() + upto(self.histograms.end) - upto(self.histograms.start)
-    }
-
-    /// Returns how many samples of the present window are later than `cutoff_ms`.
-    fn later_than(&self, cutoff_ms: i64) -> usize {
-        let floats = self.floats.later_than(&self.columns.float_ts, cutoff_ms);
-        let histograms = self
-            .histograms
-            .later_than(&self.columns.histogram_ts, cutoff_ms);
-        let upto = |index: usize| self.sizes.get(index).copied().unwrap_or(0);
-        let end = self.histograms.end;
-        floats + upto(end) - upto(end - histograms)
-    }
-
-    /// Counts the present window as looked at, and as read what the step before had not.
-    fn count(&self, step: usize, grid: Grid, computed: bool, counts: &mut FrameCounts) {
-        let total = self.samples();
-        let read = match (computed, step) {
-            (true, _) => 0,
-            (_, 0) => total,
-            _ if self.spec.at_ms.is_some() => 0,
-            _ => {
-                let newest = self.spec.end(grid.time(step));
-                let newest = newest.saturating_add(self.spec.reach_ahead_ms());
-                self.later_than(newest.saturating_sub(grid.step_ms))
-            }
-        };
-        counts.add(step, total as u64, read as u64);
+        let (floats, histograms) = (&mut self.floats, &mut self.histograms);
+        floats.slide(&self.columns.float_ts, after_ms, upto_ms);
+        histograms.slide(&self.columns.histogram_ts, after_ms, upto_ms);
+        let size = |from: usize| self.sizes[histograms.end] - self.sizes[from];
+        let all = floats.end - floats.start + size(histograms.start);
+        let fresh = floats.end - floats.fresh + size(histograms.fresh);
+        (all, fresh)
     }
 }
 
@@ -181,8 +139,7 @@ impl Scan {
                 second: param(1),
             }
         };
-        let mut floats = FloatColumn::with_capacity(self.grid.steps);
-        let histograms = &mut out.histograms;
+        let (floats, histograms) = (&mut out.floats, &mut out.histograms);
         let emit = |step, value| match value {
             Value::Float(value) => floats.push(step, value),
             Value::Histogram(histogram) => histograms.push((step, histogram)),
@@ -197,7 +154,6 @@ impl Scan {
             emit,
         )
         .map_err(ParameterError::from)?;
-        out.floats = floats;
         Ok(cost)
     }
 
@@ -206,15 +162,22 @@ impl Scan {
         let computed = matches!(self.input, super::Input::Computed(..));
         let mut windows = Windows::new(&self.window, columns);
         let mut cost = Cost::default();
+        let (mut total, mut read) = (0, 0);
         for step in 0..self.grid.steps {
-            windows.slide(self.grid.time(step));
-            let samples = windows.samples();
-            cost.widest_window = cost.widest_window.max(samples);
-            cost.last_window = samples;
-            if samples > 0 {
-                windows.count(step, self.grid, computed, counts);
+            let (all, fresh) = windows.slide(self.grid.time(step));
+            cost.widest_window = cost.widest_window.max(all);
+            cost.last_window = all;
+            // What a subquery read is counted where it was read.
+            let fresh = if computed { 0 } else { fresh };
+            if counts.per_step.is_empty() {
+                total += all as u64;
+                read += fresh as u64;
+            } else {
+                counts.add(step, all as u64, fresh as u64);
             }
         }
+        counts.total += total;
+        counts.read += read;
         cost
     }
 }

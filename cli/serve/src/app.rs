@@ -1,5 +1,7 @@
 //! What all handlers share.
 
+mod host;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,9 @@ use crate::server::connection::Connections;
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use crate::{ServeError, ServeOptions};
+
+pub(crate) use host::hostname;
+use host::{global_url, host_fingerprint};
 
 /// How long a call waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
@@ -84,40 +89,21 @@ impl App {
         let stores = Stores::open(&options, &loaded, &clock)?;
         let engine = engine(&options, &loaded)?;
         let gate = |size| Gate::new(size, QUEUE_WAIT, Arc::clone(&clock));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let concurrency = match options.query.max_concurrency {
-            0 => 2 * cores,
-            given => given,
-        };
+        let (queries, writes) = concurrency(&options);
         let now_ms = clock.now_ms();
         let telemetry = Arc::new(Telemetry::default());
-        let scraper = Scraper::new(
-            Arc::new(CountedAppender::new(
-                stores.appender(),
-                Arc::clone(&telemetry),
-            )),
-            Tenant::anonymous(),
-            Arc::clone(&clock),
-            ScraperOptions {
-                offset_seed: loaded.external_labels.hash64() ^ fingerprint(hostname().as_bytes()),
-                ..ScraperOptions::default()
-            },
-        );
+        let source = stores.source();
+        let query = options.query.clone();
         Ok(Arc::new(Self {
-            prom: PromService::new(
-                stores.source(),
-                engine,
-                Arc::clone(&clock),
-                options.query.clone(),
-            ),
+            prom: PromService::new(source, engine, Arc::clone(&clock), query),
             appender: stores.appender(),
             cors,
             bodies: BodyBudget::new(BODY_BYTES),
-            queries: gate(concurrency),
-            writes: gate(2 * cores),
+            queries: gate(queries),
+            writes: gate(writes),
             connections: Connections::default(),
+            scraper: scraper(&stores, &telemetry, &loaded, &clock),
             telemetry,
-            scraper,
             global_url: global_url(&options, http),
             deltas: DeltaStates::new(DeltaLimits::default(), Arc::clone(&clock)),
             loaded: ArcSwap::from_pointee(loaded),
@@ -241,27 +227,29 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// Returns the rule by which URLs of local targets are shown to others.
-fn global_url(options: &ServeOptions, http: SocketAddr) -> GlobalUrl {
-    let own = || format!("http://{}:{}", hostname(), http.port());
-    let external = options.external_url.clone().unwrap_or_else(own);
-    GlobalUrl::new(&external, http.port())
+/// Returns a scraper that scrapes nothing yet, and whose samples are counted.
+fn scraper(
+    stores: &Stores,
+    telemetry: &Arc<Telemetry>,
+    loaded: &Loaded,
+    clock: &Arc<dyn Clock>,
+) -> Scraper {
+    let appender = CountedAppender::new(stores.appender(), Arc::clone(telemetry));
+    let options = ScraperOptions {
+        offset_seed: loaded.external_labels.hash64() ^ host_fingerprint(),
+        ..ScraperOptions::default()
+    };
+    let clock = Arc::clone(clock);
+    Scraper::new(Arc::new(appender), Tenant::anonymous(), clock, options)
 }
 
-/// Returns the machine's name, or `localhost` where the system does not tell.
-pub(crate) fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
+/// Returns how many queries run at once, and how many writes.
+fn concurrency(options: &ServeOptions) -> (usize, usize) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match options.query.max_concurrency {
+        0 => (2 * cores, 2 * cores),
+        given => (given, 2 * cores),
     }
-}
-
-/// Returns a number that differs from machine to machine; FNV-1a.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 fn engine(options: &ServeOptions, loaded: &Loaded) -> Result<Engine, ServeError> {

@@ -1,5 +1,9 @@
 //! Times and durations as the Prometheus API takes them.
 
+mod rfc3339;
+
+use rfc3339::parse_rfc3339;
+
 /// The earliest time that an absent `start` stands for, and its spelling in queries.
 pub(crate) const MIN_TIME: (i64, &str) = (
     (i64::MIN / 1000 + 62_135_596_801) * 1000,
@@ -83,89 +87,6 @@ fn parse_units(text: &str) -> Option<i64> {
         return None;
     }
     total_ms.checked_mul(1_000_000)
-}
-
-/// Parses `2006-01-02T15:04:05[.999][Z|±07:00]`; the year has four digits.
-fn parse_rfc3339(text: &[u8]) -> Option<i64> {
-    let number = |lo: usize, hi: usize| -> Option<i64> {
-        let digits = text.get(lo..hi)?;
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        Some(
-            digits
-                .iter()
-                .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')),
-        )
-    };
-    let separator = |at: usize, wanted: &[u8]| text.get(at).is_some_and(|b| wanted.contains(b));
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let separated = separator(4, b"-")
-        && separator(7, b"-")
-        && separator(10, b"Tt")
-        && separator(13, b":")
-        && separator(16, b":");
-    let in_range = (1..=12).contains(&month)
-        && (1..=days_in_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    if !separated || !in_range {
-        return None;
-    }
-    let (mut at, mut millis) = (19, 0);
-    if separator(at, b".,") {
-        let digits = text
-            .get(at + 1..)?
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        if digits == 0 {
-            return None;
-        }
-        for index in 0..3 {
-            let digit = if index < digits {
-                text[at + 1 + index] - b'0'
-            } else {
-                0
-            };
-            millis = millis * 10 + i64::from(digit);
-        }
-        at += 1 + digits;
-    }
-    let offset_minutes = match text.get(at)? {
-        b'Z' | b'z' if text.len() == at + 1 => 0,
-        sign @ (b'+' | b'-') if text.len() == at + 6 && separator(at + 3, b":") => {
-            let (hours, minutes) = (number(at + 1, at + 3)?, number(at + 4, at + 6)?);
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let total = hours * 60 + minutes;
-            if *sign == b'-' { -total } else { total }
-        }
-        _ => return None,
-    };
-    let minutes = (days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset_minutes;
-    Some((minutes * 60 + second) * 1000 + millis)
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Returns the days since the epoch of a date of the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

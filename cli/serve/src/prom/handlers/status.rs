@@ -94,56 +94,60 @@ async fn walreplay(State(app): State<Arc<App>>, call: Call) -> Response {
 }
 
 async fn features(State(app): State<Arc<App>>, call: Call) -> Response {
-    let on = |names: &[&str]| -> BTreeMap<String, bool> {
-        names
-            .iter()
-            .map(|name| ((*name).to_owned(), true))
-            .collect()
-    };
-    let mut api = on(&[
-        "exclude_alerts",
-        "label_values_match",
-        "lifecycle",
-        "otlp_write_receiver",
-        "query_stats",
-        "query_warnings",
-        "remote_write_receiver",
-        "time_range_labels",
-        "time_range_series",
-    ]);
-    api.insert("admin".into(), app.options.enable_admin_api);
-    let mut promql = on(&[
-        "anchored",
-        "at_modifier",
-        "bool",
-        "by",
-        "duration_expr",
-        "fill",
-        "group_left",
-        "group_right",
-        "ignoring",
-        "negative_offset",
-        "offset",
-        "on",
-        "per_query_lookback_delta",
-        "smoothed",
-        "subqueries",
-        "without",
-    ]);
-    let delayed = app.options.query.delayed_name_removal;
-    promql.insert("delayed_name_removal".into(), delayed);
     let functions = Function::ALL.iter().map(|function| function.as_str());
-    let functions: Vec<&str> = functions.collect();
-    done(
-        call,
-        json!({
-            "api": api,
-            "prometheus": {"server_mode": true, "agent_mode": false},
-            "promql": promql,
-            "promql_functions": on(&functions),
-            "tsdb": on(&["exemplar_storage", "native_histograms", "out_of_order"]),
-        }),
-    )
+    let (mut api, mut promql) = (enabled(API), enabled(PROMQL));
+    api.insert("admin", app.options.enable_admin_api);
+    promql.insert(
+        "delayed_name_removal",
+        app.options.query.delayed_name_removal,
+    );
+    let data = json!({
+        "api": api,
+        "prometheus": {"server_mode": true, "agent_mode": false},
+        "promql": promql,
+        "promql_functions": functions.map(|name| (name, true)).collect::<BTreeMap<_, _>>(),
+        "tsdb": enabled(&["exemplar_storage", "native_histograms", "out_of_order"]),
+    });
+    done(call, data)
+}
+
+/// What of the API is there, by the names of Prometheus.
+const API: &[&str] = &[
+    "exclude_alerts",
+    "label_values_match",
+    "lifecycle",
+    "otlp_write_receiver",
+    "query_stats",
+    "query_warnings",
+    "remote_write_receiver",
+    "time_range_labels",
+    "time_range_series",
+];
+
+/// What of the language is there, by the names of Prometheus.
+const PROMQL: &[&str] = &[
+    "anchored",
+    "at_modifier",
+    "bool",
+    "by",
+    "duration_expr",
+    "fill",
+    "fill_left",
+    "fill_right",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "negative_offset",
+    "offset",
+    "on",
+    "per_query_lookback_delta",
+    "smoothed",
+    "subqueries",
+    "without",
+];
+
+fn enabled(names: &[&'static str]) -> BTreeMap<&'static str, bool> {
+    names.iter().map(|name| (*name, true)).collect()
 }
 
 async fn admin(State(app): State<Arc<App>>, call: Call) -> Result {

@@ -13,6 +13,9 @@ use crate::{ServeError, ServeOptions};
 /// A configuration file may have this many bytes.
 const MAX_FILE_BYTES: u64 = 32 << 20;
 
+/// How many exemplars the store keeps for each tenant.
+const KEPT_EXEMPLARS: usize = 100_000;
+
 /// A configuration, and what follows from it together with the flags.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -59,7 +62,14 @@ fn read_file(path: &Path) -> Result<Config, ServeError> {
     let file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
     let read = file.take(MAX_FILE_BYTES).read_to_string(&mut text);
     read.map_err(|error| refused(error.to_string()))?;
-    load(path, &text).map_err(|problems| refused(list(path, &problems)))
+    let config = load(path, &text).map_err(|problems| refused(list(path, &problems)))?;
+    match config.storage.max_exemplars {
+        None | Some(KEPT_EXEMPLARS) => Ok(config),
+        Some(_) => Err(refused(format!(
+            "`storage.exemplars.max_exemplars` cannot be chosen: the newest {KEPT_EXEMPLARS} of \
+             each tenant are kept"
+        ))),
+    }
 }
 
 /// One line for each problem: file, line, column, what is wrong.
@@ -103,6 +113,9 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("\nobsq.yml:3:1: "), "{error}");
+        let chosen = read("storage: {exemplars: {max_exemplars: 5}}").unwrap_err();
+        assert!(chosen.contains("max_exemplars"), "{chosen}");
+        assert!(read("storage: {exemplars: {max_exemplars: 100000}}").is_ok());
         let missing = ServeOptions {
             config_file: Some("/nosuch/obsq.yml".into()),
             ..ServeOptions::default()

@@ -65,8 +65,10 @@ impl<'a> LabelScratch<'a> {
                 return Err(format!("duplicate label {:?}", twice[0].0));
             }
         }
+        // A length takes one byte, or two from 128 on.
+        let sizes = self.pairs.iter().map(|(n, v)| n.len() + v.len() + 3);
         let present = self.pairs.iter().filter(|(_, value)| !value.is_empty());
-        Ok(Labels::from_sorted(present.copied()))
+        Ok(Labels::from_sorted_sized(sizes.sum(), present.copied()))
     }
 
     /// Returns some of the labels, to say which series was refused.

@@ -60,7 +60,16 @@ impl Labels {
     /// Returns the label set of pairs that are already sorted by name, without repeats and
     /// without empty values; checked in debug builds.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut packed = String::new();
+        Self::from_sorted_sized(0, pairs)
+    }
+
+    /// Like [`Self::from_sorted`], for callers who know about how many bytes names and values have
+    /// together, which saves growing step by step.
+    pub fn from_sorted_sized<'a>(
+        text_bytes: usize,
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut packed = String::with_capacity(text_bytes);
         let mut last: Option<&str> = None;
         for (name, value) in pairs {
             debug_assert!(

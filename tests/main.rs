@@ -1,5 +1,8 @@
 //! Integration tests: they spawn the real binary and use it as its users do.
 
+mod cli_demo;
+mod cli_help;
+mod cli_output;
 mod clients;
 mod config;
 mod durability;

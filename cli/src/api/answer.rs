@@ -57,11 +57,17 @@ impl<'a> Answer<'a> {
         self.warnings.iter().any(|text| text.contains(TRUNCATED))
     }
 
+    /// Returns the warnings but for the one that [`Self::is_truncated`] is about.
+    pub(crate) fn remarks(&self) -> impl Iterator<Item = &String> {
+        self.warnings
+            .iter()
+            .filter(|text| !text.contains(TRUNCATED))
+    }
+
     /// Says whether a part of the data was missing when the server answered. PromQL's own remarks
     /// on a query do not count.
     pub(crate) fn is_partial(&self) -> bool {
-        let remark = |text: &String| text.starts_with("PromQL ") || text.contains(TRUNCATED);
-        !self.warnings.iter().all(remark)
+        !self.remarks().all(|text| text.starts_with("PromQL "))
     }
 
     /// Decodes the data of a query.

@@ -27,7 +27,8 @@ pub(crate) fn layout(dir: &Path) -> Result<Layout, Failure> {
     if is(dir.join("meta.json")) && is(dir.join("index")) {
         return Ok(Layout::Block);
     }
-    if is(dir.join("tenants")) {
+    // Before anything is sealed there is only the log.
+    if is(dir.join("tenants")) || is(dir.join("wal").join("metrics")) {
         return Ok(Layout::Store);
     }
     let entries = std::fs::read_dir(dir).map_err(|error| {

@@ -120,8 +120,9 @@ pub(crate) fn export(args: &ExportArgs, session: &mut Session) -> Result<Exit, F
             .console
             .note("hint: `-o jsonl` and `--blocks` keep native histograms and staleness marks");
     }
-    session
-        .console
-        .note(&format!("exported {} samples", writer.written));
+    let end = format_time(range.end_ms, &writer.zone);
+    let start = format_time(range.start_ms, &writer.zone);
+    let text = format!("exported {} samples from {start} to {end}", writer.written);
+    session.console.note(&text);
     Ok(Exit::Success)
 }

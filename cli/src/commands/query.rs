@@ -46,9 +46,10 @@ pub(crate) struct QueryArgs {
     zone: ZoneArgs,
     /// How far back an instant selector looks
     #[arg(long, value_name = "DURATION", hide_short_help = true)]
+    #[arg(help_heading = "How it is evaluated")]
     lookback_delta: Option<String>,
     /// Print one line of JSON with times and sizes to standard error
-    #[arg(long)]
+    #[arg(long, help_heading = "How it is evaluated")]
     stats: bool,
     #[command(flatten)]
     source: SourceArgs,

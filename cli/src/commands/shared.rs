@@ -119,7 +119,7 @@ impl Look {
     ) -> Exit {
         let console = &mut session.console;
         let truncated = cut || answer.is_truncated();
-        for warning in &answer.warnings {
+        for warning in answer.remarks() {
             console.warn(warning);
         }
         for info in &answer.infos {

@@ -16,7 +16,8 @@ use crate::times::{format_seconds, format_time};
 #[derive(Debug)]
 pub(crate) struct Writer {
     format: ExportFormat,
-    zone: TimeZone,
+    /// Zone of times.
+    pub(crate) zone: TimeZone,
     /// Samples written.
     pub(crate) written: usize,
     /// Samples that the format cannot hold.

@@ -110,8 +110,9 @@ fn put_series(out: &mut Vec<u8>, series: &Series) -> Result<(), Error> {
     }
     let none = Late::default();
     let late = state.late.as_deref().unwrap_or(&none);
-    put_uvarint(out, late.all_chunks().count() as u64);
-    for chunk in late.all_chunks() {
+    let open = late.open.snapshot().map(HeadChunk::in_memory);
+    put_uvarint(out, (late.all_chunks().count() + open.iter().len()) as u64);
+    for chunk in late.all_chunks().chain(&open) {
         put_chunk(out, chunk)?;
     }
     put_run(out, &late.buffer, &mut 0);
@@ -197,7 +198,7 @@ fn take_record(
     if kind == KIND_TENANT {
         let name = Tenant::parse(bytes.text()?).ok()?;
         let found = tenant(&name, number)?;
-        found.head.restore_horizon(Horizon {
+        found.head.set_horizon(Horizon {
             late_before_ms: bytes.varint()?,
             published_until_ms: bytes.varint()?,
         });
@@ -238,7 +239,7 @@ fn take_series(bytes: &mut Bytes<'_>, head: &Head) -> Option<()> {
     let late = Late {
         chunks: take_chunks(bytes, files)?,
         buffer: take_run(bytes, &mut 0)?,
-        sealing: Vec::new(),
+        ..Late::default()
     };
     state.late = (!late.is_empty()).then(|| Box::new(late));
     let mut index = head.index.write();

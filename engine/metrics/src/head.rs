@@ -35,6 +35,15 @@ const LATE_LIMIT_BYTES: u64 = 64 << 20;
 /// or when they wait this long.
 const LATE_LIMIT_MS: i64 = 2 * 60 * 60 * 1000;
 
+/// A window is sealed when it ended this long ago.
+const SEAL_DELAY_MS: i64 = 30 * 60 * 1000;
+
+/// Returns the end of the windows that are to be sealed by `now_ms`. Samples before it are late,
+/// whether a seal has taken place or not.
+pub(crate) fn seal_due_ms(now_ms: i64) -> i64 {
+    window_of(now_ms.saturating_sub(SEAL_DELAY_MS)).saturating_mul(WINDOW_MS)
+}
+
 /// Returns the number of the window that `ts_ms` lies in; windows are aligned to the epoch.
 pub(crate) fn window_of(ts_ms: i64) -> i64 {
     ts_ms.div_euclid(WINDOW_MS)
@@ -112,12 +121,13 @@ impl LateTotal {
 }
 
 impl Head {
-    pub(crate) fn new(files: ChunkFiles) -> Self {
+    /// Returns an empty head. Windows before `sealed_until_ms` count as sealed.
+    pub(crate) fn new(files: ChunkFiles, sealed_until_ms: i64) -> Self {
         Self {
             index: RwLock::default(),
             append: Mutex::default(),
-            sealed_until_ms: AtomicI64::new(i64::MIN),
-            published_until_ms: AtomicI64::new(i64::MIN),
+            sealed_until_ms: AtomicI64::new(sealed_until_ms),
+            published_until_ms: AtomicI64::new(sealed_until_ms),
             files,
             oldest_ms: AtomicI64::new(i64::MAX),
             newest_ms: AtomicI64::new(i64::MIN),
@@ -134,8 +144,16 @@ impl Head {
         }
     }
 
-    /// Takes over what an earlier run had sealed.
-    pub(crate) fn restore_horizon(&self, horizon: Horizon) {
+    /// Takes over how far an earlier run had sealed.
+    pub(crate) fn set_horizon(&self, horizon: Horizon) {
+        let late_before = &self.sealed_until_ms;
+        late_before.store(horizon.late_before_ms, Ordering::Release);
+        let published = &self.published_until_ms;
+        published.store(horizon.published_until_ms, Ordering::Release);
+    }
+
+    /// Moves the horizon forward to what blocks hold.
+    pub(crate) fn advance_horizon(&self, horizon: Horizon) {
         let before = &self.sealed_until_ms;
         before.fetch_max(horizon.late_before_ms, Ordering::AcqRel);
         let published = &self.published_until_ms;

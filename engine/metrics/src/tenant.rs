@@ -14,7 +14,7 @@ use crate::blocks::Blocks;
 use crate::boundary::from_wal;
 use crate::companions::{read_companions, write_exemplars, write_metadata};
 use crate::exemplars::ExemplarStore;
-use crate::head::{CheckedBatch, ChunkFiles, Head};
+use crate::head::{CheckedBatch, ChunkFiles, Head, seal_due_ms};
 use crate::metadata::MetadataStore;
 use crate::options::StoreOptions;
 
@@ -55,7 +55,7 @@ impl TenantStore {
         Ok(Self {
             name,
             number: AtomicU32::new(number),
-            head: Head::new(files),
+            head: Head::new(files, seal_due_ms(options.clock.now_ms())),
             blocks,
             saved: Mutex::new((exemplars.version, metadata.version)),
             exemplars: Mutex::new(exemplars),

@@ -13,7 +13,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Writes a file of records that appears under its name all at once.
 ///
 /// The seal order: write `<name>.tmp`, sync it, rename it, sync the directory. Dropping the writer
-/// before [`FramedWriter::commit`] leaves a `.tmp` file that the next start removes.
+/// before [`FramedWriter::commit`] removes what was written; what a crash leaves the next start
+/// removes.
 #[derive(Debug)]
 pub struct FramedWriter<'a> {
     vfs: &'a dyn Vfs,
@@ -23,6 +24,18 @@ pub struct FramedWriter<'a> {
     buffer: Vec<u8>,
     written: u64,
     next_seq: u64,
+    committed: bool,
+}
+
+impl Drop for FramedWriter<'_> {
+    fn drop(&mut self) {
+        if !self.committed
+            && let Err(error) = self.vfs.remove_file(&self.unfinished)
+        {
+            let path = self.unfinished.display();
+            tracing::warn!(%path, %error, "cannot remove an unfinished file");
+        }
+    }
 }
 
 impl<'a> FramedWriter<'a> {
@@ -48,6 +61,7 @@ impl<'a> FramedWriter<'a> {
             buffer: header.encode().to_vec(),
             written: 0,
             next_seq: 1,
+            committed: false,
         })
     }
 
@@ -92,6 +106,7 @@ impl<'a> FramedWriter<'a> {
         self.vfs
             .rename(&self.unfinished, &self.path)
             .map_err(Error::io("rename", &self.unfinished))?;
+        self.committed = true;
         let directory = self.path.parent().unwrap_or(Path::new("."));
         self.vfs
             .sync_dir(directory)

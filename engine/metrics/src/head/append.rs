@@ -8,7 +8,7 @@ use obsq_wal::{Done, Record, Wal};
 
 use super::late::sample_bytes;
 use super::series::{Fate, Series};
-use super::{Head, SeriesState};
+use super::{Head, Horizon, SeriesState};
 use crate::record::{DEFINITIONS_PER_EPOCH, RecordWriter};
 use crate::stats::RejectedCounts;
 
@@ -19,6 +19,8 @@ const REPORTED_REJECTIONS: usize = 16;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AppendLimits {
     pub(crate) max_series: usize,
+    /// Samples before this time are late, whatever is sealed.
+    pub(crate) late_before_ms: i64,
 }
 
 /// What became of a batch.
@@ -76,10 +78,12 @@ impl Head {
     ) -> Result<(), obsq_wal::Error> {
         let mut told = self.append.lock();
         let found = self.find_or_create(batch, limits, outcome);
+        let mut horizon = self.horizon();
+        horizon.late_before_ms = horizon.late_before_ms.max(limits.late_before_ms);
         let seq = log(wal, name, batch, &found, &mut told, done)?;
         for ((_hash, series_batch), series) in batch.series.iter().zip(&found) {
             if let Some(series) = series {
-                self.insert_run(series, &series_batch.samples, seq, outcome);
+                self.insert_run(series, &series_batch.samples, seq, horizon, outcome);
             }
         }
         drop(told);
@@ -127,9 +131,9 @@ impl Head {
         series: &Series,
         samples: &[Sample],
         seq: u64,
+        horizon: Horizon,
         outcome: &mut Outcome,
     ) {
-        let horizon = self.horizon();
         let (mut late, mut oldest_ms, mut newest_ms) = (0, i64::MAX, i64::MIN);
         let mut state = series.state.lock();
         state.last_seq = seq;

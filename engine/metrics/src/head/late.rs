@@ -1,6 +1,6 @@
 //! Samples that came late: older than the newest of their series, or of a sealed window.
 
-use obsq_encoding::encode_chunks;
+use obsq_encoding::{ChunkBuilder, MAX_SAMPLES, decode_samples, encode_chunks};
 use obsq_model::{Sample, SampleValue, TimeRange};
 
 use super::chunk::HeadChunk;
@@ -14,10 +14,15 @@ const BUFFERED_SAMPLES: usize = 120;
 const SEARCHED_CHUNKS: usize = 8;
 
 /// The late samples of one series. Of two values at one time the one that came first is first in
-/// `chunks`, and chunks come before the buffer.
+/// `chunks`, and chunks come before the rest.
+///
+/// Samples that come in order of time, as a backfill sends them, grow a chunk; the others wait in a
+/// sorted buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Late {
-    /// Sorted by time, each time once.
+    /// The chunk that grows.
+    pub(crate) open: ChunkBuilder,
+    /// Samples older than the newest of the open chunk, sorted by time, each time once.
     pub(crate) buffer: Vec<Sample>,
     /// In the order of their making.
     pub(crate) chunks: Vec<HeadChunk>,
@@ -40,23 +45,55 @@ impl Late {
         published_until_ms: i64,
         sink: &dyn ChunkSink,
     ) -> LateFate {
-        let known = self
-            .in_chunks(sample.ts_ms)
-            .or_else(|| find(&self.buffer, sample.ts_ms));
+        let known = self.find(sample.ts_ms);
         if let Some(known) = known {
             if same_or_stale(&known, sample) {
                 return LateFate::Repeat;
             }
             return LateFate::Duplicate;
         }
+        if self.open.max_ts_ms().is_none_or(|max| max < sample.ts_ms) {
+            self.push(sample, published_until_ms, sink);
+            return LateFate::Stored;
+        }
         let at = self
             .buffer
             .partition_point(|known| known.ts_ms < sample.ts_ms);
         self.buffer.insert(at, sample.clone());
         if self.buffer.len() >= BUFFERED_SAMPLES {
-            self.cut(published_until_ms, sink);
+            self.cut_buffer(published_until_ms, sink);
         }
         LateFate::Stored
+    }
+
+    fn push(&mut self, sample: &Sample, published_until_ms: i64, sink: &dyn ChunkSink) {
+        let group = |ts_ms| group_of(ts_ms, published_until_ms);
+        let min_ms = self.open.min_ts_ms();
+        if min_ms.is_some_and(|min_ms| group(min_ms) != group(sample.ts_ms)) {
+            self.cut_open(sink);
+        }
+        if let Some(full) = self.open.push(sample) {
+            self.chunks.push(sink.store(full));
+        }
+        if self.open.len() >= MAX_SAMPLES {
+            self.cut_open(sink);
+        }
+    }
+
+    /// Returns the sample at that time, as far as it is looked for.
+    pub(crate) fn find(&self, ts_ms: i64) -> Option<Sample> {
+        self.in_chunks(ts_ms)
+            .or_else(|| find(&self.buffer, ts_ms))
+            .or_else(|| self.in_open(ts_ms))
+    }
+
+    fn in_open(&self, ts_ms: i64) -> Option<Sample> {
+        let (min_ms, max_ms) = self.open.min_ts_ms().zip(self.open.max_ts_ms())?;
+        if ts_ms < min_ms || max_ms < ts_ms {
+            return None;
+        }
+        let (encoding, bytes) = self.open.open_bytes()?;
+        find(&decode_samples(encoding, bytes).ok()?, ts_ms)
     }
 
     /// Returns all chunks, those whose samples came first in front.
@@ -98,11 +135,21 @@ impl Late {
             .find_map(|chunk| find(&chunk.decode().ok()?, ts_ms))
     }
 
-    /// Turns the buffer into chunks. Those of windows that are not sealed yet stay within their
+    /// Turns everything into chunks. Those of windows that are not sealed yet stay within their
     /// window, so that a seal takes whole chunks.
     pub(crate) fn cut(&mut self, published_until_ms: i64, sink: &dyn ChunkSink) {
-        let group =
-            |sample: &Sample| (sample.ts_ms >= published_until_ms).then(|| window_of(sample.ts_ms));
+        self.cut_open(sink);
+        self.cut_buffer(published_until_ms, sink);
+    }
+
+    fn cut_open(&mut self, sink: &dyn ChunkSink) {
+        if let Some(chunk) = self.open.take() {
+            self.chunks.push(sink.store(chunk));
+        }
+    }
+
+    fn cut_buffer(&mut self, published_until_ms: i64, sink: &dyn ChunkSink) {
+        let group = |sample: &Sample| group_of(sample.ts_ms, published_until_ms);
         let buffer = std::mem::take(&mut self.buffer);
         for run in buffer.chunk_by(|a, b| group(a) == group(b)) {
             let chunks = encode_chunks(run);
@@ -111,35 +158,51 @@ impl Late {
         }
     }
 
+    /// Says whether a sample that is in no chunk yet lies between the times, the end exclusive.
+    pub(crate) fn has_loose(&self, start_ms: i64, end_ms: i64) -> bool {
+        let within = |ts_ms: i64| start_ms <= ts_ms && ts_ms < end_ms;
+        self.open.min_ts_ms().is_some_and(within)
+            || self.buffer.iter().any(|sample| within(sample.ts_ms))
+    }
+
     pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
-        let chunk =
-            |chunk: &HeadChunk| range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms));
-        self.buffer
-            .iter()
-            .any(|sample| range.contains(sample.ts_ms))
-            || self.chunks.iter().any(chunk)
+        let within = |(min_ms, max_ms)| range.overlaps(TimeRange::new(min_ms, max_ms));
+        let buffer = self.buffer.iter().map(|sample| sample.ts_ms);
+        buffer.into_iter().any(|ts_ms| range.contains(ts_ms)) || self.chunk_ranges().any(within)
+    }
+
+    fn chunk_ranges(&self) -> impl Iterator<Item = (i64, i64)> {
+        let chunks = self.all_chunks();
+        chunks
+            .map(|chunk| (chunk.min_ts_ms, chunk.max_ts_ms))
+            .chain(self.open.min_ts_ms().zip(self.open.max_ts_ms()))
     }
 
     /// Returns the times of the oldest and the newest sample of every part.
     pub(crate) fn time_ranges(&self) -> impl Iterator<Item = (i64, i64)> {
         let buffer = self.buffer.first().zip(self.buffer.last());
         let buffer = buffer.map(|(first, last)| (first.ts_ms, last.ts_ms));
-        let chunks = self
-            .all_chunks()
-            .map(|chunk| (chunk.min_ts_ms, chunk.max_ts_ms));
-        chunks.chain(buffer)
+        self.chunk_ranges().chain(buffer)
     }
 
     /// Returns the bytes of the samples, roughly.
     pub(crate) fn size_bytes(&self) -> u64 {
         let buffer: u64 = self.buffer.iter().map(sample_bytes).sum();
         let chunks = self.all_chunks().map(|chunk| u64::from(chunk.samples) * 16);
-        buffer + chunks.sum::<u64>()
+        buffer + chunks.sum::<u64>() + u64::from(self.open.len()) * 16
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.chunks.is_empty() && self.sealing.is_empty()
+        self.open.is_empty()
+            && self.buffer.is_empty()
+            && self.chunks.is_empty()
+            && self.sealing.is_empty()
     }
+}
+
+/// Returns what samples of one chunk have in common: their window, or that it is sealed.
+fn group_of(ts_ms: i64, published_until_ms: i64) -> Option<i64> {
+    (ts_ms >= published_until_ms).then(|| window_of(ts_ms))
 }
 
 /// Returns the bytes of a sample, roughly.

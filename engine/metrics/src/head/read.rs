@@ -58,6 +58,9 @@ fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedC
     for (index, chunk) in late.all_chunks().enumerate() {
         add(Rank::late(index), chunk);
     }
+    if let Some(open) = late.open.snapshot() {
+        add(Rank::NEWEST, &HeadChunk::in_memory(open));
+    }
     let start = late
         .buffer
         .partition_point(|sample| sample.ts_ms < range.start_ms);

@@ -125,11 +125,8 @@ impl Head {
         let mut chunks: Vec<_> = full.map(|chunk| selected(chunk, Rank::IN_ORDER)).collect();
         if let Some(late) = &mut state.late {
             let due = |min, max| max < request.until_ms && (request.late || min >= before_ms);
-            if late
-                .buffer
-                .iter()
-                .any(|sample| due(sample.ts_ms, sample.ts_ms))
-            {
+            let from_ms = if request.late { i64::MIN } else { before_ms };
+            if late.has_loose(from_ms, request.until_ms) {
                 late.cut(before_ms, &self.files);
             }
             late.begin_seal(|chunk| due(chunk.min_ts_ms, chunk.max_ts_ms));

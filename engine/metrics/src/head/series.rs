@@ -117,7 +117,11 @@ impl SeriesState {
         sink: &dyn ChunkSink,
     ) -> Fate {
         let newest = self.newest_ms.is_none_or(|newest| sample.ts_ms > newest);
-        if newest && sample.ts_ms >= horizon.late_before_ms {
+        let in_order = newest && sample.ts_ms >= horizon.late_before_ms;
+        // A clock that went back may ask for a time in order that came late before.
+        let known_late = self.late.as_ref().filter(|_late| in_order);
+        let known_late = known_late.and_then(|late| late.find(sample.ts_ms));
+        if in_order && known_late.is_none() {
             self.push(sample, sink);
             return Fate::InOrder;
         }
@@ -218,7 +222,11 @@ impl SeriesState {
     pub(crate) fn chunk_count(&self) -> usize {
         let late = self.late.as_ref();
         let late = late.map_or(0, |late| {
-            late.all_chunks().count() + usize::from(!late.buffer.is_empty())
+            {
+                late.all_chunks().count()
+                    + usize::from(!late.buffer.is_empty())
+                    + usize::from(!late.open.is_empty())
+            }
         });
         self.full.len() + usize::from(!self.open.is_empty()) + late
     }

@@ -8,7 +8,7 @@ use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectR
 use super::{MetricStore, Shared};
 use crate::boundary::{from_wal, io, unavailable};
 use crate::exemplars::check_exemplar;
-use crate::head::{AppendLimits, CheckedBatch, LogName, Outcome};
+use crate::head::{AppendLimits, CheckedBatch, LogName, Outcome, seal_due_ms};
 use crate::stats::add;
 use crate::tenant::TenantStore;
 
@@ -120,6 +120,10 @@ impl Shared {
                 }
                 refused.is_none()
             });
+            if !series.samples.is_sorted_by_key(|sample| sample.ts_ms) {
+                // In order of time nothing is late; of two values for one time the first stays first.
+                series.samples.sort_by_key(|sample| sample.ts_ms);
+            }
             series.exemplars.retain(|exemplar| {
                 let checked = check_exemplar(exemplar).map_err(RejectReason::InvalidExemplar);
                 let refused = refusal(exemplar.ts_ms).or(checked.err());
@@ -162,6 +166,7 @@ impl Shared {
         });
         let limits = AppendLimits {
             max_series: self.options.max_series,
+            late_before_ms: seal_due_ms(self.options.clock.now_ms()),
         };
         let name = LogName {
             number: tenant.number(),

@@ -9,18 +9,18 @@ use obsq_wal::Wal;
 use super::{Shared, wal_directory};
 use crate::boundary::from_wal;
 use crate::checkpoint::write_checkpoint;
-use crate::head::{SealRequest, WINDOW_MS};
+use crate::head::{SealRequest, seal_due_ms};
 use crate::options::StoreOptions;
 use crate::stats::add;
 use crate::tenant::TenantStore;
 
-/// A window is sealed when it ended this long ago.
-const SEAL_DELAY_MS: i64 = 30 * 60 * 1000;
 /// A checkpoint is written when the last one is this old,
 const CHECKPOINT_INTERVAL_MS: i64 = 5 * 60 * 1000;
 /// or when the log has grown by this much.
 const CHECKPOINT_BYTES: u64 = 256 << 20;
 
+/// After a failed checkpoint the next one is tried this much later.
+const FAILED_CHECKPOINT_REST_MS: i64 = 10 * 1000;
 /// After a failure a tenant's blocks are left alone for this long.
 const FAILED_COMPACTION_REST_MS: i64 = 10 * 60 * 1000;
 
@@ -29,6 +29,8 @@ const FAILED_COMPACTION_REST_MS: i64 = 10 * 60 * 1000;
 pub(crate) struct Maintenance {
     checkpoint_ms: i64,
     checkpoint_bytes: u64,
+    /// After a failure no other checkpoint is tried before this time, unless the clock goes back.
+    retry_ms: Option<i64>,
     /// Failed log writes whose samples may be in the heads but not in the log.
     failures: u64,
     /// Whether something was sealed that the checkpoint still has.
@@ -40,6 +42,7 @@ impl Maintenance {
         Self {
             checkpoint_ms: options.clock.now_ms(),
             checkpoint_bytes: 0,
+            retry_ms: None,
             failures: 0,
             sealed: false,
         }
@@ -65,7 +68,11 @@ impl Shared {
             note(self.seal_due(&tenant, now_ms, &mut last));
         }
         if self.is_checkpoint_due(&last, now_ms) {
-            note(self.write_checkpoint(&mut last));
+            let written = self.write_checkpoint(&mut last);
+            if written.is_err() {
+                last.retry_ms = Some(now_ms + FAILED_CHECKPOINT_REST_MS);
+            }
+            note(written);
         }
         for tenant in self.tenants.read().all() {
             self.drop_expired(&tenant, now_ms);
@@ -135,12 +142,13 @@ impl Shared {
         last: &mut Maintenance,
     ) -> Result<(), Error> {
         let head = &tenant.head;
-        let ended_ms = (now_ms - SEAL_DELAY_MS).div_euclid(WINDOW_MS) * WINDOW_MS;
         let sealed_ms = head.horizon().late_before_ms;
         let late = head.late.is_due(now_ms);
         // Never further than there are samples: a clock that is wrong must not make all that comes
         // later late.
-        let until_ms = ended_ms.min(head.newest_window_end_ms()).max(sealed_ms);
+        let until_ms = seal_due_ms(now_ms)
+            .min(head.newest_window_end_ms())
+            .max(sealed_ms);
         if !late && head.oldest_ms() >= until_ms {
             return Ok(());
         }
@@ -175,6 +183,10 @@ impl Shared {
     fn is_checkpoint_due(&self, last: &Maintenance, now_ms: i64) -> bool {
         let wal = self.wal.get().map(Wal::stats).unwrap_or_default();
         let grown = wal.bytes.saturating_sub(last.checkpoint_bytes);
+        let rests = |until_ms| (until_ms - FAILED_CHECKPOINT_REST_MS..until_ms).contains(&now_ms);
+        if last.retry_ms.is_some_and(rests) {
+            return false;
+        }
         let age_ms = now_ms.saturating_sub(last.checkpoint_ms);
         let old = !(0..CHECKPOINT_INTERVAL_MS).contains(&age_ms);
         last.sealed
@@ -205,6 +217,7 @@ impl Shared {
         *last = Maintenance {
             checkpoint_ms: now_ms,
             checkpoint_bytes: wal.bytes,
+            retry_ms: None,
             failures: wal.failures,
             sealed: false,
         };

@@ -169,7 +169,7 @@ impl Recovery<'_> {
             let sealed = meta.obsq.is_some() && meta.compaction.level == 1;
             if sealed && meta.first_seq() >= self.through_seq {
                 covered.push((block.range(), meta.first_seq()));
-                tenant.head.restore_horizon(Horizon {
+                tenant.head.advance_horizon(Horizon {
                     late_before_ms: meta.max_time,
                     published_until_ms: meta.max_time,
                 });
@@ -270,9 +270,13 @@ impl Recovery<'_> {
                 !in_block
             });
         }
-        tenant
-            .head
-            .insert_run(series, &samples, seq, &mut Outcome::default());
+        tenant.head.insert_run(
+            series,
+            &samples,
+            seq,
+            tenant.head.horizon(),
+            &mut Outcome::default(),
+        );
     }
 
     /// Opens the tenants that neither checkpoint nor log named, and cleans up.

@@ -406,3 +406,54 @@ fn a_tenant_that_only_its_directory_tells_of_gets_a_number_of_its_own() {
         bench.crash();
     }
 }
+
+#[test]
+fn a_backfill_is_late_and_grows_chunks_as_if_it_were_in_order() {
+    let mut bench = Bench::new();
+    let day = NOW_MS - 24 * HOUR_MS;
+    let written: Vec<_> = (0..1000).map(|i| (day + i * 15_000, i as f64)).collect();
+    for part in written.chunks(7) {
+        bench.write(vec![floats("a", part)]).unwrap();
+        bench.store().tick().unwrap();
+    }
+    let stats = bench.store().stats();
+    assert_eq!(
+        (stats.blocks, stats.late_bytes, stats.head_chunks),
+        (0, 16_000, 9)
+    );
+    assert_eq!(values(&bench, "a"), written);
+    bench.crash();
+    assert_eq!(values(&bench, "a"), written);
+    tick_at(&bench, 0);
+    tick_at(&bench, 2 * HOUR_MS);
+    assert_eq!(
+        bench.store().stats().seals,
+        3,
+        "4 h and 10 min, three windows"
+    );
+    assert_eq!(values(&bench, "a"), written);
+}
+
+#[test]
+fn a_batch_out_of_order_makes_nothing_late() {
+    let bench = Bench::new();
+    let reversed: Vec<_> = (0..100).rev().map(|i| (NOW_MS + i, i as f64)).collect();
+    bench.write(vec![floats("a", &reversed)]).unwrap();
+    assert_eq!(bench.store().stats().late_bytes, 0);
+    let sorted: Vec<_> = reversed.into_iter().rev().collect();
+    assert_eq!(values(&bench, "a"), sorted);
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_let_a_second_value_win() {
+    let bench = Bench::new();
+    bench.clock.advance_ms(24 * HOUR_MS);
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 5, 1.0)])])
+        .unwrap();
+    bench.clock.set_ms(NOW_MS);
+    let second = [(NOW_MS + 4, 2.0), (NOW_MS + 5, 2.0), (NOW_MS + 6, 2.0)];
+    assert_eq!(bench.write(vec![floats("a", &second)]).unwrap(), (2, 1));
+    let expected = [(NOW_MS + 4, 2.0), (NOW_MS + 5, 1.0), (NOW_MS + 6, 2.0)];
+    assert_eq!(values(&bench, "a"), expected);
+}

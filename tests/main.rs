@@ -1,5 +1,11 @@
 //! Integration tests: they spawn the real binary and use it as its users do.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod cli_demo;
 mod cli_help;
 mod cli_output;

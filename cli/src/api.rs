@@ -18,7 +18,9 @@ pub(crate) use answer::{Answer, Point, QueryAnswer, SeriesAnswer, Value};
 pub(crate) use call::{Call, QueryParameters};
 pub(crate) use http::HttpApi;
 pub(crate) use local::LocalApi;
-pub(crate) use open::{Layout, layout, open_blocks, open_directory, read_exposition, tenant};
+pub(crate) use open::{
+    Layout, layout, open_blocks, open_directory, read_exposition, tenant, unread_log,
+};
 
 use crate::exit::Failure;
 

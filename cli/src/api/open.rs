@@ -48,6 +48,19 @@ pub(crate) fn layout(dir: &Path) -> Result<Layout, Failure> {
     Ok(Layout::Blocks(blocks))
 }
 
+/// Returns a warning when `dir` is a data directory of Prometheus with a log, whose samples of the
+/// last hours are in no block yet.
+pub(crate) fn unread_log(dir: &Path) -> Option<String> {
+    let has_log = dir.join("wal").is_dir();
+    match layout(dir) {
+        Ok(Layout::Blocks(_)) if has_log => Some(format!(
+            "only the blocks of `{}` are read: what is still in its write-ahead log is missing",
+            dir.display()
+        )),
+        _ => None,
+    }
+}
+
 /// Opens a directory for reading.
 pub(crate) fn open_directory(
     dir: &Path,
@@ -133,8 +146,12 @@ mod tests {
         }
         assert_eq!(layout(&block).unwrap(), Layout::Block);
         assert_eq!(layout(root).unwrap(), Layout::Blocks(vec![block]));
+        assert_eq!(unread_log(root), None);
+        std::fs::create_dir(root.join("wal")).unwrap();
+        assert!(unread_log(root).unwrap().contains("write-ahead log"));
         std::fs::create_dir(root.join("tenants")).unwrap();
         assert_eq!(layout(root).unwrap(), Layout::Store);
+        assert_eq!(unread_log(root), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::api::tenant;
 use crate::args::{AccessArgs, SourceArgs};
 use crate::commands::import::reader::{Input, inputs};
 use crate::commands::import::sink::{Sink, Taken};
+use crate::commands::shared::warn_of_log;
 use crate::console::Progress;
 use crate::exit::{Exit, Failure};
 use crate::session::{Session, block_on};
@@ -52,6 +53,9 @@ const SAMPLES_PER_BATCH: usize = 10_000;
 /// Reads everything and writes it.
 pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, Failure> {
     let inputs = inputs(&args.paths)?;
+    for path in &args.paths {
+        warn_of_log(&Place::Data(path.clone()), session);
+    }
     let sink = open_sink(args, session)?;
     let now_ms = session.clock.now_ms();
     let total = inputs.iter().map(Input::samples).sum();

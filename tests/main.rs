@@ -3,6 +3,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::format_push_string,
+    clippy::string_slice,
+    clippy::print_stderr,
     reason = "a test that cannot go on has failed"
 )]
 

@@ -1,5 +1,7 @@
 //! The times at which an expression is evaluated.
 
+use std::ops::Range;
+
 /// Evenly spaced evaluation times; a subquery's inner expression has a grid of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -47,6 +49,22 @@ impl Grid {
             instant: true,
             ..self
         }
+    }
+
+    /// Returns the grid of the steps in `part` alone.
+    pub(crate) fn part(self, part: &Range<usize>) -> Self {
+        Self {
+            start_ms: self.time(part.start),
+            steps: part.len(),
+            ..self
+        }
+    }
+
+    /// Returns the first step that is not before `time_ms`, at most the number of steps.
+    pub(crate) fn first_from(self, time_ms: i64) -> usize {
+        let ahead_ms = time_ms.saturating_sub(self.start_ms).max(0) as u64;
+        let step = ahead_ms.div_ceil(self.step_ms.max(1) as u64);
+        usize::try_from(step).unwrap_or(usize::MAX).min(self.steps)
     }
 
     /// Returns the time of `step`.
@@ -98,6 +116,24 @@ mod tests {
         assert_eq!((grid.steps, grid.last_ms()), (3, 20));
         assert_eq!(Grid::range(5, 5, 10).steps, 1);
         assert_eq!(Grid::range(5, 4, 10).steps, 0);
+    }
+
+    #[test]
+    fn the_first_step_from_a_time_lies_within_the_grid() {
+        let grid = Grid::range(100, 200, 10);
+        for (time_ms, step) in [
+            (i64::MIN, 0),
+            (100, 0),
+            (101, 1),
+            (110, 1),
+            (200, 10),
+            (201, 11),
+            (i64::MAX, 11),
+        ] {
+            assert_eq!(grid.first_from(time_ms), step, "{time_ms}");
+        }
+        let part = grid.part(&(2..5));
+        assert_eq!((part.start_ms, part.last_ms(), part.steps), (120, 140, 3));
     }
 
     #[test]

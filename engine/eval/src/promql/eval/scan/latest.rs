@@ -74,7 +74,7 @@ impl Scan {
         }
         let mut seen = 0;
         let mut cursor = Cursor::default();
-        for step in 0..self.grid.steps {
+        for step in self.busy_steps(columns) {
             let end_ms = self.window.end(self.grid.time(step));
             let Some((time, index)) = cursor.advance(&columns.float_ts, end_ms) else {
                 continue;
@@ -95,7 +95,7 @@ impl Scan {
 
     fn for_each_latest(&self, columns: &SampleColumns, mut found: impl FnMut(usize, Found)) {
         let (mut floats, mut histograms) = (Cursor::default(), Cursor::default());
-        for step in 0..self.grid.steps {
+        for step in self.busy_steps(columns) {
             let end_ms = self.window.end(self.grid.time(step));
             let float = floats.advance(&columns.float_ts, end_ms);
             let histogram = histograms.advance(&columns.histogram_ts, end_ms);

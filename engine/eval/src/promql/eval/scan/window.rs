@@ -3,6 +3,7 @@
 //! The windows slide: both ends of each window are found by moving on from those of the step
 //! before, so finding all windows takes time in proportion to samples and steps.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use obsq_model::{CounterResetHint, FloatHistogram, SampleColumns};
@@ -127,13 +128,16 @@ impl Scan {
         if columns.is_empty() {
             return Ok(Cost::default());
         }
-        let cost = self.count_windows(columns, &mut scratch.counts);
+        let busy = self.busy_steps(columns);
+        let cost = self.count_windows(columns, &busy, &mut scratch.counts);
         let mut samples = Samples::new(columns);
         if !self.task.wants_start_timestamps() {
             (samples.float_start_ts, samples.histogram_start_ts) = (&[], &[]);
         }
+        let first = busy.start;
         let params = |step| {
-            let param = |index: usize| scalars.get(index).map_or(0.0, |scalar| scalar.get(step));
+            let scalar = |scalar: &Scalar| scalar.get(first + step);
+            let param = |index: usize| scalars.get(index).map_or(0.0, scalar);
             RangeParams {
                 first: param(0),
                 second: param(1),
@@ -141,10 +145,10 @@ impl Scan {
         };
         let (floats, histograms) = (&mut out.floats, &mut out.histograms);
         let emit = |step, value| match value {
-            Value::Float(value) => floats.push(step, value),
-            Value::Histogram(histogram) => histograms.push((step, histogram)),
+            Value::Float(value) => floats.push(first + step, value),
+            Value::Histogram(histogram) => histograms.push((first + step, histogram)),
         };
-        let windows = self.window.steps(self.grid);
+        let windows = self.window.steps(self.grid.part(&busy));
         evaluate_steps(
             function,
             &samples,
@@ -157,13 +161,31 @@ impl Scan {
         Ok(cost)
     }
 
-    /// Counts the samples in all windows.
-    fn count_windows(&self, columns: &SampleColumns, counts: &mut FrameCounts) -> Cost {
+    /// Returns the steps whose windows may hold a sample; the others yield nothing.
+    pub(super) fn busy_steps(&self, columns: &SampleColumns) -> Range<usize> {
+        let (floats, histograms) = (&columns.float_ts, &columns.histogram_ts);
+        let first_ms = floats.first().into_iter().chain(histograms.first()).min();
+        let last_ms = floats.last().into_iter().chain(histograms.last()).max();
+        match (first_ms, last_ms) {
+            (Some(first_ms), Some(last_ms)) => {
+                self.window.busy_steps(self.grid, *first_ms, *last_ms)
+            }
+            _ => 0..0,
+        }
+    }
+
+    /// Counts the samples in all windows, those of steps that are not `busy` being empty.
+    fn count_windows(
+        &self,
+        columns: &SampleColumns,
+        busy: &Range<usize>,
+        counts: &mut FrameCounts,
+    ) -> Cost {
         let computed = matches!(self.input, super::Input::Computed(..));
         let mut windows = Windows::new(&self.window, columns);
         let mut cost = Cost::default();
         let (mut total, mut read) = (0, 0);
-        for step in 0..self.grid.steps {
+        for step in busy.clone() {
             let (all, fresh) = windows.slide(self.grid.time(step));
             cost.widest_window = cost.widest_window.max(all);
             cost.last_window = all;
@@ -175,6 +197,9 @@ impl Scan {
             } else {
                 counts.add(step, all as u64, fresh as u64);
             }
+        }
+        if busy.end < self.grid.steps {
+            cost.last_window = 0;
         }
         counts.total += total;
         counts.read += read;

@@ -153,9 +153,8 @@ impl HeadFile {
         if state.synced == state.written {
             return Ok(());
         }
-        let Some(file) = &state.file else {
-            return Ok(());
-        };
+        // One that rests was closed before it was synced.
+        let file = self.open(&mut state)?;
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let synced = file.sync().and_then(|()| self.vfs.sync_dir(directory));
         state.doubtful = synced.is_err();
@@ -259,5 +258,17 @@ mod tests {
         again.remove().unwrap();
         assert!(again.read(second, 100).is_ok(), "still open");
         assert!(!path.try_exists().unwrap());
+    }
+
+    #[test]
+    fn a_file_that_rests_is_synced_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let faults = Arc::new(obsq_wal::Faults::default());
+        let vfs = Arc::new(obsq_wal::FaultVfs::new(Arc::clone(&faults)));
+        let file = HeadFile::new(vfs, directory.path(), 1);
+        file.append(b"chunk");
+        file.rest();
+        file.sync().unwrap();
+        assert_eq!(faults.syncs.load(std::sync::atomic::Ordering::SeqCst), 1);
     }
 }

@@ -165,8 +165,9 @@ impl ChunkSink for ChunkFiles {
                 file
             }
         };
-        drop(state);
+        // Under the lock, so that the file does not end before the chunk is in it.
         let offset = file.append(&chunk.bytes);
+        drop(state);
         HeadChunk {
             min_ts_ms: chunk.min_ts_ms,
             max_ts_ms: chunk.max_ts_ms,
@@ -177,6 +178,44 @@ impl ChunkSink for ChunkFiles {
                 offset,
                 len: chunk.bytes.len() as u32,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use obsq_encoding::Encoding;
+    use obsq_wal::DiskVfs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_ends_while_a_chunk_is_stored_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = ChunkFiles::new(Arc::new(DiskVfs), directory.path().join("head"));
+        let chunk = |ts_ms: i64| EncodedChunk {
+            encoding: Encoding::Xor,
+            min_ts_ms: ts_ms,
+            max_ts_ms: ts_ms,
+            samples: 1,
+            bytes: ts_ms.to_le_bytes().repeat(2048),
+        };
+        let ended = AtomicBool::new(false);
+        let stored: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    files.rotate();
+                }
+            });
+            let stored = (0..2000).map(|ts_ms| files.store(chunk(ts_ms))).collect();
+            ended.store(true, Ordering::Relaxed);
+            stored
+        });
+        for stored in stored {
+            let expected = chunk(stored.min_ts_ms).bytes;
+            assert_eq!(*stored.bytes().unwrap(), *expected);
         }
     }
 }

@@ -146,7 +146,7 @@ impl Blocks {
             if Arc::strong_count(block) > 1 {
                 return true;
             }
-            let removed = self.remove(block);
+            let removed = self.remove(block.meta().ulid);
             if let Err(error) = &removed {
                 tracing::warn!(block = %block.meta().ulid, %error, "cannot remove a block");
             }
@@ -154,12 +154,24 @@ impl Blocks {
         });
     }
 
+    /// Removes those of the blocks that are on disk. They must not be listed.
+    pub(crate) fn discard(&self, written: &[Ulid]) {
+        for ulid in written {
+            let directory = self.directory.join(ulid.to_string());
+            if directory.try_exists().unwrap_or(true)
+                && let Err(error) = self.remove(*ulid)
+            {
+                tracing::warn!(block = %ulid, %error, "cannot remove a block that was not published");
+            }
+        }
+    }
+
     /// Removes a block's directory; after a crash it is either whole or recognised as unfinished.
-    fn remove(&self, block: &Block) -> Result<(), Error> {
-        let directory = block.directory();
-        let unfinished = self.directory.join(format!("{}.tmp", block.meta().ulid));
-        let renamed = self.vfs.rename(directory, &unfinished);
-        renamed.map_err(obsq_wal::Error::io("rename", directory))?;
+    fn remove(&self, ulid: Ulid) -> Result<(), Error> {
+        let directory = self.directory.join(ulid.to_string());
+        let unfinished = self.directory.join(format!("{ulid}.tmp"));
+        let renamed = self.vfs.rename(&directory, &unfinished);
+        renamed.map_err(obsq_wal::Error::io("rename", &directory))?;
         let removed = self.vfs.remove_dir_all(&unfinished);
         removed.map_err(obsq_wal::Error::io("remove", &unfinished))?;
         Ok(())

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     replayed_records: AtomicU64,
     missing_records: AtomicU64,
+    /// Failed log writes of which the last checkpoint holds what the heads took.
+    settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
     /// Held by the one compaction at a time.
     compacting: Mutex<()>,
@@ -100,6 +102,7 @@ impl MetricStore {
             stopping: AtomicBool::new(false),
             replayed_records: AtomicU64::new(0),
             missing_records: AtomicU64::new(0),
+            settled_failures: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
             compacting: Mutex::default(),
             options,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use obsq_model::{Exemplar, Labels, MetricMetadata, Sample};
 use obsq_source::{RejectReason, Rejection, SeriesBatch};
 use obsq_wal::{Done, Record, Wal};
+use parking_lot::MutexGuard;
 
 use super::late::sample_bytes;
 use super::series::{Fate, Series};
@@ -67,6 +68,9 @@ impl Head {
     ///
     /// The log holds all samples of the batch, also those that lose against one that is known: replay
     /// inserts them in the same order and with the same winner.
+    ///
+    /// Returns the append lock. What else the record holds is to be taken before it is dropped: a
+    /// checkpoint that waits for it counts on that.
     pub(crate) fn append(
         &self,
         wal: &Wal,
@@ -75,7 +79,7 @@ impl Head {
         limits: AppendLimits,
         done: Done,
         outcome: &mut Outcome,
-    ) -> Result<(), obsq_wal::Error> {
+    ) -> Result<MutexGuard<'_, (u32, u8)>, obsq_wal::Error> {
         let mut told = self.append.lock();
         let found = self.find_or_create(batch, limits, outcome);
         let mut horizon = self.horizon();
@@ -86,8 +90,7 @@ impl Head {
                 self.insert_run(series, &series_batch.samples, seq, horizon, outcome);
             }
         }
-        drop(told);
-        Ok(())
+        Ok(told)
     }
 
     /// Returns the series of the batch; `None` where the limit forbids a new one.

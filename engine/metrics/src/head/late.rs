@@ -5,7 +5,7 @@ use obsq_model::{Sample, SampleValue, TimeRange};
 
 use super::chunk::HeadChunk;
 use super::series::{ChunkSink, find, same_or_stale};
-use super::window_of;
+use super::{Horizon, window_of};
 
 /// Samples kept as they are before they become chunks.
 const BUFFERED_SAMPLES: usize = 120;
@@ -42,7 +42,7 @@ impl Late {
     pub(crate) fn insert(
         &mut self,
         sample: &Sample,
-        published_until_ms: i64,
+        horizon: Horizon,
         sink: &dyn ChunkSink,
     ) -> LateFate {
         let known = self.find(sample.ts_ms);
@@ -53,7 +53,7 @@ impl Late {
             return LateFate::Duplicate;
         }
         if self.open.max_ts_ms().is_none_or(|max| max < sample.ts_ms) {
-            self.push(sample, published_until_ms, sink);
+            self.push(sample, horizon, sink);
             return LateFate::Stored;
         }
         let at = self
@@ -61,13 +61,13 @@ impl Late {
             .partition_point(|known| known.ts_ms < sample.ts_ms);
         self.buffer.insert(at, sample.clone());
         if self.buffer.len() >= BUFFERED_SAMPLES {
-            self.cut_buffer(published_until_ms, sink);
+            self.cut_buffer(horizon, sink);
         }
         LateFate::Stored
     }
 
-    fn push(&mut self, sample: &Sample, published_until_ms: i64, sink: &dyn ChunkSink) {
-        let group = |ts_ms| group_of(ts_ms, published_until_ms);
+    fn push(&mut self, sample: &Sample, horizon: Horizon, sink: &dyn ChunkSink) {
+        let group = |ts_ms| group_of(ts_ms, horizon);
         let min_ms = self.open.min_ts_ms();
         if min_ms.is_some_and(|min_ms| group(min_ms) != group(sample.ts_ms)) {
             self.cut_open(sink);
@@ -137,9 +137,9 @@ impl Late {
 
     /// Turns everything into chunks. Those of windows that are not sealed yet stay within their
     /// window, so that a seal takes whole chunks.
-    pub(crate) fn cut(&mut self, published_until_ms: i64, sink: &dyn ChunkSink) {
+    pub(crate) fn cut(&mut self, horizon: Horizon, sink: &dyn ChunkSink) {
         self.cut_open(sink);
-        self.cut_buffer(published_until_ms, sink);
+        self.cut_buffer(horizon, sink);
     }
 
     fn cut_open(&mut self, sink: &dyn ChunkSink) {
@@ -148,8 +148,8 @@ impl Late {
         }
     }
 
-    fn cut_buffer(&mut self, published_until_ms: i64, sink: &dyn ChunkSink) {
-        let group = |sample: &Sample| group_of(sample.ts_ms, published_until_ms);
+    fn cut_buffer(&mut self, horizon: Horizon, sink: &dyn ChunkSink) {
+        let group = |sample: &Sample| group_of(sample.ts_ms, horizon);
         let buffer = std::mem::take(&mut self.buffer);
         for run in buffer.chunk_by(|a, b| group(a) == group(b)) {
             let chunks = encode_chunks(run);
@@ -200,9 +200,11 @@ impl Late {
     }
 }
 
-/// Returns what samples of one chunk have in common: their window, or that it is sealed.
-fn group_of(ts_ms: i64, published_until_ms: i64) -> Option<i64> {
-    (ts_ms >= published_until_ms).then(|| window_of(ts_ms))
+/// Returns what samples of one chunk have in common: that they are sealed, or else their window and
+/// whether a seal that runs takes them.
+fn group_of(ts_ms: i64, horizon: Horizon) -> Option<(i64, bool)> {
+    let taken = ts_ms < horizon.late_before_ms;
+    (ts_ms >= horizon.published_until_ms).then(|| (window_of(ts_ms), taken))
 }
 
 /// Returns the bytes of a sample, roughly.

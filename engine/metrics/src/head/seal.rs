@@ -59,7 +59,8 @@ impl Head {
         let sealed = self.collect(request, before_ms);
         let written = write_blocks(&sealed, request, before_ms, seq, blocks);
         let written = written.and_then(|ulids| {
-            blocks.publish(&ulids, &[])?;
+            let published = blocks.publish(&ulids, &[]);
+            published.inspect_err(|_error| blocks.discard(&ulids))?;
             Ok(ulids.len())
         });
         for sealed in &sealed {
@@ -127,7 +128,7 @@ impl Head {
             let due = |min, max| max < request.until_ms && (request.late || min >= before_ms);
             let from_ms = if request.late { i64::MIN } else { before_ms };
             if late.has_loose(from_ms, request.until_ms) {
-                late.cut(before_ms, &self.files);
+                late.cut(self.horizon(), &self.files);
             }
             late.begin_seal(|chunk| due(chunk.min_ts_ms, chunk.max_ts_ms));
             let sealing = late.sealing.iter().enumerate();
@@ -196,7 +197,12 @@ fn write_blocks(
             first_seq: seq,
             ..BlockSpec::default()
         };
-        written.push(write_block(sealed, (start_ms, end_ms), spec, blocks)?);
+        written.push(spec.ulid);
+        if let Err(error) = write_block(sealed, (start_ms, end_ms), spec, blocks) {
+            // The next try writes all of them again.
+            blocks.discard(&written);
+            return Err(error);
+        }
     }
     Ok(written)
 }
@@ -226,8 +232,7 @@ fn write_block(
     (start_ms, end_ms): (i64, i64),
     spec: BlockSpec,
     blocks: &Blocks,
-) -> Result<Ulid, Error> {
-    let ulid = spec.ulid;
+) -> Result<(), Error> {
     let mut writer = blocks.writer(spec)?;
     for sealed in sealed {
         let within =
@@ -246,7 +251,7 @@ fn write_block(
         }
     }
     writer.finish()?;
-    Ok(ulid)
+    Ok(())
 }
 
 /// Returns the chunks as they are when they lie side by side within the range, else encoded anew.

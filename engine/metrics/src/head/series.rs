@@ -31,7 +31,7 @@ pub(crate) struct SeriesState {
     pub(crate) newest_ms: Option<i64>,
     /// What the newest sample in order was; decides what a staleness marker becomes.
     pub(crate) newest_kind: Kind,
-    /// The chunk that grows. Never reaches over the end of a window.
+    /// The chunk that grows. Never reaches over the end of a window or of what a seal takes.
     pub(crate) open: ChunkBuilder,
     /// Full chunks in order of time, each within one window.
     pub(crate) full: Vec<HeadChunk>,
@@ -122,17 +122,17 @@ impl SeriesState {
         let known_late = self.late.as_ref().filter(|_late| in_order);
         let known_late = known_late.and_then(|late| late.find(sample.ts_ms));
         if in_order && known_late.is_none() {
-            self.push(sample, sink);
+            self.push(sample, horizon.late_before_ms, sink);
             return Fate::InOrder;
         }
         match self.known_value(sample) {
             Some(true) => Fate::Repeat,
             Some(false) => Fate::Duplicate,
-            None => match self.late.get_or_insert_default().insert(
-                sample,
-                horizon.published_until_ms,
-                sink,
-            ) {
+            None => match self
+                .late
+                .get_or_insert_default()
+                .insert(sample, horizon, sink)
+            {
                 LateFate::Stored => Fate::Late,
                 LateFate::Repeat => Fate::Repeat,
                 LateFate::Duplicate => Fate::Duplicate,
@@ -150,8 +150,9 @@ impl SeriesState {
         }
     }
 
-    fn push(&mut self, sample: &Sample, sink: &dyn ChunkSink) {
-        let crosses = |min: i64| window_of(min) != window_of(sample.ts_ms);
+    fn push(&mut self, sample: &Sample, late_before_ms: i64, sink: &dyn ChunkSink) {
+        // What a seal that runs takes must not share a chunk with what it leaves.
+        let crosses = |min: i64| min < late_before_ms || window_of(min) != window_of(sample.ts_ms);
         if self.open.min_ts_ms().is_some_and(crosses) {
             self.cut(sink);
         }

@@ -1,6 +1,7 @@
 //! Writing into the store.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use obsq_model::{MAX_TIME_MS, MIN_TIME_MS, Tenant};
 use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectReason};
@@ -147,14 +148,14 @@ impl Shared {
         mut batch: CheckedBatch,
         outcome: &mut Outcome,
     ) -> Result<Durable, Error> {
-        {
+        // What is known is in the log before this batch, unless a write has failed since the last
+        // checkpoint. Metadata alone has no record to wait for but its own.
+        let settled = self.settled_failures.load(Ordering::Acquire);
+        if !batch.series.is_empty() && self.wal()?.stats().failures == settled {
             let known = tenant.metadata.lock();
             batch
                 .metadata
                 .retain(|(family, metadata)| !known.knows(family, metadata));
-        }
-        if batch.series.is_empty() && batch.metadata.is_empty() {
-            return Ok(Durable::done());
         }
         if tenant.head.files.waiting_bytes() >= MAX_WAITING_BYTES {
             return Err(unavailable("the metrics store (chunks wait for the disk)"));
@@ -173,9 +174,11 @@ impl Shared {
             name: tenant.name.as_str(),
         };
         let head = &tenant.head;
-        head.append(self.wal()?, name, &batch, limits, done, outcome)
+        let appending = head
+            .append(self.wal()?, name, &batch, limits, done, outcome)
             .map_err(from_wal)?;
         tenant.take_companions(batch);
+        drop(appending);
         Ok(durable)
     }
 }

@@ -206,14 +206,17 @@ impl Shared {
             .map(|tenant| tenant.head.files.unused())
             .collect();
         let vfs = self.options.vfs.as_ref();
-        write_checkpoint(vfs, &wal_directory(&self.options), &tenants, through_seq)?;
+        // The companions first: once the checkpoint is there, older log records are not read again.
         for tenant in &tenants {
+            tenant.head.settle();
             tenant.save_companions()?;
         }
+        write_checkpoint(vfs, &wal_directory(&self.options), &tenants, through_seq)?;
         log.truncate(through_seq).map_err(from_wal)?;
         for (tenant, unused) in tenants.iter().zip(unused) {
             tenant.head.files.remove_unused(&unused)?;
         }
+        self.settled_failures.store(wal.failures, Ordering::Release);
         *last = Maintenance {
             checkpoint_ms: now_ms,
             checkpoint_bytes: wal.bytes,

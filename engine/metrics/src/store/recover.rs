@@ -105,8 +105,11 @@ fn recover(shared: &Shared) -> Result<(), Error> {
         return Err(unavailable(super::NOT_READY));
     }
     recovery.finish(!checkpoint.damaged)?;
-    // Should the log be lost, numbers must all the same go on behind those in blocks.
+    // Should the log be lost, numbers must all the same go on behind those in blocks and heads.
     for tenant in shared.tenants.read().all() {
+        for series in tenant.head.index.read().iter() {
+            replayed.last_seq = replayed.last_seq.max(series.state.lock().last_seq);
+        }
         for block in tenant.blocks.snapshot().iter() {
             replayed.last_seq = replayed.last_seq.max(block.meta().first_seq());
         }
@@ -167,7 +170,8 @@ impl Recovery<'_> {
         for block in tenant.blocks.snapshot().iter() {
             let meta = block.meta();
             let sealed = meta.obsq.is_some() && meta.compaction.level == 1;
-            if sealed && meta.first_seq() >= self.through_seq {
+            // Not when equal: the checkpoint may have followed, and then holds later samples too.
+            if sealed && meta.first_seq() > self.through_seq {
                 covered.push((block.range(), meta.first_seq()));
                 tenant.head.advance_horizon(Horizon {
                     late_before_ms: meta.max_time,

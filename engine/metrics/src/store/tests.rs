@@ -4,3 +4,4 @@ mod damage;
 mod lifecycle;
 mod many;
 mod model;
+mod races;

@@ -18,6 +18,8 @@ pub struct Faults {
     pub short: AtomicBool,
     /// Syncs of files that were asked for.
     pub syncs: AtomicUsize,
+    /// Which rename from now on fails, counted from 1; 0 for none.
+    pub failing_rename: AtomicUsize,
 }
 
 impl Faults {
@@ -111,6 +113,12 @@ impl Vfs for FaultVfs {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.faults.writable()?;
+        let countdown = &self.faults.failing_rename;
+        let left = countdown.load(Ordering::SeqCst);
+        countdown.store(left.saturating_sub(1), Ordering::SeqCst);
+        if left == 1 {
+            return Err(io::Error::other("rename failed on demand"));
+        }
         DiskVfs.rename(from, to)
     }
 

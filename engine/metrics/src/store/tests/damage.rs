@@ -79,6 +79,27 @@ fn a_damaged_checkpoint_costs_only_what_it_touches() {
 }
 
 #[test]
+fn new_records_count_on_from_those_that_a_damaged_checkpoint_knows() {
+    let mut bench = Bench::new();
+    for at in 0..5 {
+        bench
+            .write(vec![floats("a", &[(NOW_MS + at, 1.0)])])
+            .unwrap();
+    }
+    bench.store().close();
+    bench.stop();
+    let checkpoint = bench.directory.path().join("data/wal/metrics/checkpoint");
+    let first = records(&checkpoint)[0];
+    flip(&checkpoint, first + 25);
+    bench.crash();
+    bench
+        .write(vec![floats("a", &[(NOW_MS + 5, 1.0)])])
+        .unwrap();
+    bench.crash();
+    assert_eq!(bench.samples("a").len(), 6);
+}
+
+#[test]
 fn a_damaged_chunk_of_the_head_is_reported_and_keeps_nothing_from_being_sealed() {
     let mut bench = Bench::new();
     let samples: Vec<_> = (0..1000).map(|i| (NOW_MS + i, (i * i) as f64)).collect();

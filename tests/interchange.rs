@@ -20,7 +20,7 @@ const POINTS: i64 = 600;
 /// Start of the samples: a fixed time, aligned to two hours.
 const START_MS: i64 = 1_755_777_600_000;
 
-/// Counters with resets, gauges with negative and special values, native histograms.
+/// Counters with resets (never near zero, where old versions extrapolate otherwise), gauges with negative and special values, native histograms.
 fn batch() -> MetricBatch {
     let mut series = Vec::new();
     for job in ["api", "web"] {
@@ -36,7 +36,7 @@ fn batch() -> MetricBatch {
                     .map(|point| Sample::float(at(point), value(point)))
                     .collect()
             };
-            let counter = floats(&|point| (point % 250) as f64 * 3.0 + shift);
+            let counter = floats(&|point| 10_000.0 + (point % 250) as f64 * 3.0 + shift);
             let gauge = floats(&|point| {
                 if point == 77 {
                     f64::NEG_INFINITY
@@ -169,11 +169,12 @@ fn a_prometheus_on_a_copy_of_the_blocks_gives_the_same_answers() {
     let (_client, address) = prometheus_on(&copy);
     let ready = || request(address, "GET", "/-/ready", &[], &[]).is_ok_and(|a| a.status == 200);
     server.wait_for("Prometheus on the copy", ready);
-    // Off the grid of samples, so that open and closed windows agree.
+    // Every step lies off the grid of samples, so that left-open windows and the closed ones of old
+    // versions agree.
     let (start, end) = (START_MS / 1000 + 7, START_MS / 1000 + POINTS * 30 + 7);
     for query in QUERIES {
         let query = encode(query);
-        let path = format!("/api/v1/query_range?query={query}&start={start}&end={end}&step=61");
+        let path = format!("/api/v1/query_range?query={query}&start={start}&end={end}&step=60");
         let theirs = request(address, "GET", &path, &[], &[]).unwrap();
         assert_eq!(theirs.status, 200, "{query}: {}", theirs.text());
         let ours = server.get(&path);
@@ -226,7 +227,11 @@ fn promtool_lists_analyses_and_dumps_the_blocks() {
     let folder = fill(&server);
     let ulids = blocks(&folder);
     assert!(!ulids.is_empty());
-    let path = folder.display().to_string();
+    // promtool looks for a log beside the blocks, as in a data directory of Prometheus.
+    let copy = server.directory().path().join("copy");
+    copy_tree(&folder, &copy);
+    fs::create_dir(copy.join("wal")).unwrap();
+    let path = copy.display().to_string();
     let list = promtool(&["tsdb", "list", &path]);
     for ulid in &ulids {
         assert!(list.contains(ulid), "{ulid} is not in {list}");

@@ -339,3 +339,26 @@ fn sigterm_ends_the_server_with_success() {
     let server = Server::start();
     assert_eq!(server.terminate().0, Some(0));
 }
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures the program from outside"
+)]
+fn clients_that_do_not_finish_hold_up_the_end_for_less_than_ten_seconds() {
+    use std::io::Write as _;
+
+    let server = Server::start();
+    let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+    let head = b"POST /api/v1/write HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nabc";
+    stream.write_all(head).unwrap();
+    server.wait_for("open connection", || {
+        server
+            .get("/metrics")
+            .text()
+            .contains("obsq_http_connections 2\n")
+    });
+    let start = std::time::Instant::now();
+    assert_eq!(server.terminate().0, Some(0));
+    assert!(start.elapsed() < std::time::Duration::from_secs(10));
+}

@@ -200,9 +200,8 @@ impl App {
         self.stores.flush()
     }
 
-    /// Stops scraping and closes the stores. Writes that come later fail.
+    /// Closes the stores. Writes that come later fail.
     pub(crate) async fn close(self: &Arc<Self>) {
-        self.scraper.shutdown().await;
         let app = Arc::clone(self);
         let closed = blocking(move || {
             app.stores.close();

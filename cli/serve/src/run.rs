@@ -1,6 +1,7 @@
 //! `obsq serve` from the command line.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -8,6 +9,9 @@ use crate::{ServeError, ServeOptions, Server};
 
 /// Stack of the threads that compute; parsing and evaluating need little, generous all the same.
 const STACK_BYTES: usize = 4 << 20;
+
+/// How long threads that compute may take to notice the end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then drains and returns. Prints the address it listens on to
 /// standard output, which matters for port 0. SIGHUP loads the configuration again.
@@ -17,7 +21,10 @@ pub fn run(options: ServeOptions) -> Result<(), ServeError> {
         .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(setup("the async runtime"))?;
-    runtime.block_on(serve(options))
+    let served = runtime.block_on(serve(options));
+    // Queries that nobody waits for any more must not hold up the end.
+    runtime.shutdown_timeout(LAST_WAIT);
+    served
 }
 
 async fn serve(options: ServeOptions) -> Result<(), ServeError> {

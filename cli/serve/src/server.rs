@@ -18,7 +18,7 @@ use crate::server::connection::accept;
 use crate::server::listen::listen;
 use crate::{Listener, ServeError, ServeOptions, router};
 
-/// How long open requests may take to finish once the server is to stop.
+/// How long open requests and scrapes may take to finish once the server is to stop.
 const DRAIN: Duration = Duration::from_secs(8);
 
 /// A running server.
@@ -93,12 +93,15 @@ impl Server {
         for accepting in self.accepting {
             drop(accepting.await);
         }
-        let drained = match Arc::into_inner(self.drain) {
-            Some(drain) => tokio::time::timeout(DRAIN, drain.shutdown()).await.is_ok(),
-            None => false,
+        let requests = async {
+            match Arc::into_inner(self.drain) {
+                Some(drain) => drain.shutdown().await,
+                None => std::future::pending().await,
+            }
         };
-        if !drained {
-            tracing::warn!("some requests were still open at the end");
+        let ended = async { tokio::join!(requests, self.app.scraper.shutdown()) };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!("some requests or scrapes were still open at the end");
         }
         self.app.close().await;
     }

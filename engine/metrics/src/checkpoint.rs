@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! record 1: version byte (1), number of the last log record that is wholly contained
-//! tenant:   kind 1, number, name text, late before varint, published until varint, next series id
+//! tenant:   kind 1, number, name text, late before varint, published until varint, next series id;
+//!           repeated before each series record
 //! series:   kind 2, tenant number, count, then per series:
 //!           id, labels, last log record, newest time + 1 or 0 (see below), kind of the newest,
 //!           open chunk 0|1 chunk, full chunks count chunk*, late chunks count chunk*, late run
@@ -69,6 +70,22 @@ fn write_tenant(tenant: &TenantStore, writer: &mut FramedWriter<'_>) -> Result<(
     head.files.sync_all();
     let all: Vec<Arc<Series>> = head.index.read().iter().cloned().collect();
     let horizon = head.horizon();
+    let next_id = head.index.read().next_id();
+    let mut lots = all.chunks(SERIES_PER_RECORD);
+    // At least once, and again before each lot of series, so that none depends on one record alone.
+    let mut lot = lots.next().unwrap_or_default();
+    loop {
+        writer
+            .push(tenant_record(tenant, horizon, next_id))
+            .map_err(from_wal)?;
+        writer.push(series_record(tenant, lot)?).map_err(from_wal)?;
+        let Some(next) = lots.next() else { break };
+        lot = next;
+    }
+    head.files.sync_referred()
+}
+
+fn tenant_record(tenant: &TenantStore, horizon: Horizon, next_id: u32) -> Record {
     let mut record = Record::default();
     let out = record.buffer();
     out.push(KIND_TENANT);
@@ -76,20 +93,20 @@ fn write_tenant(tenant: &TenantStore, writer: &mut FramedWriter<'_>) -> Result<(
     put_text(out, tenant.name.as_str());
     put_varint(out, horizon.late_before_ms);
     put_varint(out, horizon.published_until_ms);
-    put_uvarint(out, u64::from(head.index.read().next_id()));
-    writer.push(record).map_err(from_wal)?;
-    for series in all.chunks(SERIES_PER_RECORD) {
-        let mut record = Record::default();
-        let out = record.buffer();
-        out.push(KIND_SERIES);
-        put_uvarint(out, u64::from(tenant.number()));
-        put_uvarint(out, series.len() as u64);
-        for series in series {
-            put_series(out, series)?;
-        }
-        writer.push(record).map_err(from_wal)?;
+    put_uvarint(out, u64::from(next_id));
+    record
+}
+
+fn series_record(tenant: &TenantStore, series: &[Arc<Series>]) -> Result<Record, Error> {
+    let mut record = Record::default();
+    let out = record.buffer();
+    out.push(KIND_SERIES);
+    put_uvarint(out, u64::from(tenant.number()));
+    put_uvarint(out, series.len() as u64);
+    for series in series {
+        put_series(out, series)?;
     }
-    head.files.sync_referred()
+    Ok(record)
 }
 
 fn put_series(out: &mut Vec<u8>, series: &Series) -> Result<(), Error> {
@@ -203,7 +220,9 @@ fn take_record(
             published_until_ms: bytes.varint()?,
         });
         found.head.index.write().reserve_ids(bytes.u32()?);
-        tenants.push(found);
+        if tenants.last().is_none_or(|last| last.name != name) {
+            tenants.push(found);
+        }
         return Some(());
     }
     if kind != KIND_SERIES {

@@ -70,8 +70,9 @@ pub(crate) struct Head {
     /// it was sealed. Behind [`Head::sealed_until_ms`] only while a seal runs or after it failed.
     published_until_ms: AtomicI64,
     pub(crate) files: ChunkFiles,
-    /// Times of the oldest and the newest sample in order that is not sealed; crossed when none is.
+    /// Time of the oldest sample in order that is not sealed.
     oldest_ms: AtomicI64,
+    /// Time of the newest sample that is not sealed, in order or late.
     newest_ms: AtomicI64,
     /// Held by the one seal at a time.
     sealing: Mutex<()>,
@@ -165,7 +166,8 @@ impl Head {
         self.oldest_ms.load(Ordering::Relaxed)
     }
 
-    /// Returns the time of the newest sample in order that is not sealed, or the smallest time.
+    /// Returns the time of the newest sample that is not sealed, or the smallest time. It may have
+    /// come late.
     pub(crate) fn newest_ms(&self) -> i64 {
         self.newest_ms.load(Ordering::Relaxed)
     }
@@ -177,7 +179,7 @@ impl Head {
             .saturating_mul(WINDOW_MS)
     }
 
-    /// Takes note of samples in order.
+    /// Takes note of the oldest sample in order and the newest of all.
     fn note_times(&self, oldest_ms: i64, newest_ms: i64) {
         self.oldest_ms.fetch_min(oldest_ms, Ordering::Relaxed);
         self.newest_ms.fetch_max(newest_ms, Ordering::Relaxed);
@@ -192,8 +194,10 @@ impl Head {
         for series in self.index.read().iter() {
             let state = series.state.lock();
             bytes += state.late.as_ref().map_or(0, |late| late.size_bytes());
-            if let Some((oldest, newest)) = state.in_order_range() {
+            if let Some((oldest, _newest)) = state.in_order_range() {
                 oldest_ms = oldest_ms.min(oldest);
+            }
+            if let Some((_oldest, newest)) = state.time_range() {
                 newest_ms = newest_ms.max(newest);
             }
             idle |= state.is_idle(idle_since_ms);

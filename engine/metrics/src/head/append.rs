@@ -147,12 +147,10 @@ impl Head {
                     continue;
                 }
                 Fate::Late => late += sample_bytes(sample),
-                Fate::InOrder => {
-                    oldest_ms = oldest_ms.min(sample.ts_ms);
-                    newest_ms = newest_ms.max(sample.ts_ms);
-                }
+                Fate::InOrder => oldest_ms = oldest_ms.min(sample.ts_ms),
                 Fate::Repeat => {}
             }
+            newest_ms = newest_ms.max(sample.ts_ms);
             match &sample.value {
                 obsq_model::SampleValue::Float(_) => outcome.samples += 1,
                 obsq_model::SampleValue::Histogram(_) => outcome.histograms += 1,

@@ -79,6 +79,21 @@ fn a_damaged_checkpoint_costs_only_what_it_touches() {
 }
 
 #[test]
+fn a_damaged_tenant_in_a_checkpoint_costs_only_the_series_behind_it() {
+    let mut bench = Bench::new();
+    let names: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let batch = names.iter().map(|name| floats(name, &[(NOW_MS, 1.0)]));
+    bench.write(batch.collect()).unwrap();
+    bench.store().close();
+    bench.stop();
+    let checkpoint = bench.directory.path().join("data/wal/metrics/checkpoint");
+    flip(&checkpoint, records(&checkpoint)[1] + 30);
+    bench.crash();
+    let is_there = |name: &&String| bench.samples(name).len() == 1;
+    assert_eq!(names.iter().filter(is_there).count(), 200 - 64);
+}
+
+#[test]
 fn new_records_count_on_from_those_that_a_damaged_checkpoint_knows() {
     let mut bench = Bench::new();
     for at in 0..5 {

@@ -457,3 +457,22 @@ fn a_clock_that_goes_back_does_not_let_a_second_value_win() {
     let expected = [(NOW_MS + 4, 2.0), (NOW_MS + 5, 1.0), (NOW_MS + 6, 2.0)];
     assert_eq!(values(&bench, "a"), expected);
 }
+
+#[test]
+fn samples_that_were_late_by_the_clock_alone_are_sealed() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    bench.store().flush().unwrap();
+    bench.clock.set_ms(NOW_MS + 20 * HOUR_MS);
+    let late = [(NOW_MS + 5 * HOUR_MS, 2.0), (NOW_MS + 9 * HOUR_MS, 3.0)];
+    bench.write(vec![floats("a", &late)]).unwrap();
+    bench.crash();
+    bench.store().flush().unwrap();
+    assert_eq!(bench.store().stats().head_chunks, 0);
+    let other = [(NOW_MS + 11 * HOUR_MS, 4.0)];
+    bench.write(vec![floats("a", &other)]).unwrap();
+    tick_at(&bench, 21 * HOUR_MS);
+    tick_at(&bench, 24 * HOUR_MS);
+    assert_eq!(bench.store().stats().head_chunks, 0);
+    assert_eq!(values(&bench, "a").len(), 4);
+}

@@ -143,8 +143,8 @@ pub(crate) fn labels_text(labels: &BTreeMap<String, String>) -> String {
     }
 }
 
-/// Says whether a name needs no quotes.
-fn is_plain(name: &str, colons: bool) -> bool {
+/// Says whether a name needs no quotes; `colons` for the name of a metric.
+pub(crate) fn is_plain(name: &str, colons: bool) -> bool {
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || (colons && c == ':');
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }

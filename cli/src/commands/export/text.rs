@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::commands::export::ExportFormat;
 use crate::exit::Failure;
-use crate::render::labels_text;
+use crate::render::{is_plain, labels_text};
 use crate::times::{format_seconds, format_time};
 
 /// Writes one format and counts.
@@ -77,7 +77,7 @@ fn openmetrics(
     labels: &Labels,
     samples: &[Sample],
 ) -> io::Result<()> {
-    let name = selector(labels);
+    let name = exposed(labels);
     for sample in samples {
         match &sample.value {
             SampleValue::Float(value) if !sample.is_stale() => {
@@ -97,7 +97,7 @@ fn csv(
     labels: &Labels,
     samples: &[Sample],
 ) -> io::Result<()> {
-    let name = selector(labels).replace('"', "\"\"");
+    let name = labels_text(&by_name(labels)).replace('"', "\"\"");
     for sample in samples {
         match &sample.value {
             SampleValue::Float(value) if !sample.is_stale() => {
@@ -111,13 +111,42 @@ fn csv(
     Ok(())
 }
 
-/// Returns the label set as text that exposition formats understand.
-fn selector(labels: &Labels) -> String {
-    let map: BTreeMap<String, String> = labels
+/// Returns the labels by their names.
+fn by_name(labels: &Labels) -> BTreeMap<String, String> {
+    labels
         .iter()
         .map(|label| (label.name.to_owned(), label.value.to_owned()))
-        .collect();
-    labels_text(&map)
+        .collect()
+}
+
+/// Returns the series as OpenMetrics writes it: no space after a comma, which its readers refuse,
+/// and no escapes but `\\`, `\"` and `\n`. Names that are not plain are quoted, the metric's
+/// within the braces.
+fn exposed(labels: &Labels) -> String {
+    let name = labels.get("__name__").unwrap_or_default();
+    let outside = is_plain(name, true);
+    let mut pairs = Vec::with_capacity(labels.len());
+    if !outside && !name.is_empty() {
+        pairs.push(quoted(name));
+    }
+    for label in labels.iter().filter(|label| label.name != "__name__") {
+        let value = quoted(label.value);
+        pairs.push(if is_plain(label.name, false) {
+            format!("{}={value}", label.name)
+        } else {
+            format!("{}={value}", quoted(label.name))
+        });
+    }
+    match (outside, pairs.is_empty()) {
+        (true, true) => name.to_owned(),
+        (true, false) => format!("{name}{{{}}}", pairs.join(",")),
+        (false, _) => format!("{{{}}}", pairs.join(",")),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n"))
 }
 
 /// Returns a float as the Prometheus API writes it.
@@ -216,8 +245,28 @@ mod tests {
 
     #[test]
     fn openmetrics_has_what_it_can_hold_and_counts_the_rest() {
-        let expected = "{\"a.b\", c=\"d\\\"e\"} 1.5 1\n{\"a.b\", c=\"d\\\"e\"} +Inf 1.5\n# EOF\n";
+        let expected = "{\"a.b\",c=\"d\\\"e\"} 1.5 1\n{\"a.b\",c=\"d\\\"e\"} +Inf 1.5\n# EOF\n";
         assert_eq!(text(ExportFormat::Openmetrics), (expected.into(), 2, 2));
+    }
+
+    #[test]
+    fn exported_openmetrics_is_what_the_import_reads() {
+        let sets: [&[(&str, &str)]; 4] = [
+            &[
+                ("__name__", "a_total"),
+                ("b", "c"),
+                ("d", "x\ty\u{7f}z\u{301}\\\n\""),
+            ],
+            &[("__name__", "a:b")],
+            &[("__name__", "a.b"), ("c.d", "e, f")],
+            &[("__name__", "é{"), ("x\"y", "")],
+        ];
+        for pairs in sets {
+            let labels = Labels::from_pairs(pairs);
+            let text = format!("{} 1 2\n# EOF\n", exposed(&labels));
+            let batch = crate::api::read_exposition(&text, 0).expect(&text);
+            assert_eq!(batch.series[0].labels, labels, "{text}");
+        }
     }
 
     #[test]

@@ -52,6 +52,9 @@ fn announce(server: &Server) {
     // Nobody reading the line is no reason to stop.
     drop(writeln!(out, "listening on http://{address}"));
     drop(out.flush());
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "open to other machines: whoever reaches it can read and write");
+    }
     tracing::info!(%address, "ready to accept connections");
 }
 

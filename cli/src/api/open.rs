@@ -41,9 +41,7 @@ pub(crate) fn layout(dir: &Path) -> Result<Layout, Failure> {
         .collect();
     blocks.sort();
     if blocks.is_empty() {
-        let text = format!("`{}` is no data directory and no block", dir.display());
-        return Err(Failure::usage(text)
-            .hint("a data directory has `tenants/` (obsq) or blocks (Prometheus)"));
+        return Err(nothing_in(dir));
     }
     Ok(Layout::Blocks(blocks))
 }
@@ -59,6 +57,20 @@ pub(crate) fn unread_log(dir: &Path) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Says why a directory cannot be read; a Prometheus writes its first block after hours.
+fn nothing_in(dir: &Path) -> Failure {
+    let shown = dir.display();
+    if dir.join("wal").is_dir() && dir.join("chunks_head").is_dir() {
+        let text =
+            format!("`{shown}` has no block yet, and Prometheus' write-ahead log is not read");
+        return Failure::usage(text).hint(
+            "`POST /api/v1/admin/tsdb/snapshot` makes Prometheus write a block under `snapshots/`",
+        );
+    }
+    Failure::usage(format!("`{shown}` is no data directory and no block"))
+        .hint("a data directory has `tenants/` (obsq) or blocks (Prometheus)")
 }
 
 /// Opens a directory for reading.
@@ -139,6 +151,12 @@ mod tests {
         let root = folder.path();
         assert!(layout(root).is_err());
         assert!(layout(&root.join("nowhere")).is_err());
+        for young in ["wal", "chunks_head"] {
+            std::fs::create_dir(root.join(young)).unwrap();
+        }
+        let failure = format!("{:?}", layout(root).unwrap_err());
+        assert!(failure.contains("has no block yet"), "{failure}");
+        std::fs::remove_dir(root.join("wal")).unwrap();
         let block = root.join("01ARZ3NDEKTSV4RRFFQ69G5FAV");
         std::fs::create_dir(&block).unwrap();
         for file in ["meta.json", "index"] {

@@ -167,6 +167,12 @@ impl Shop {
             format!(" --server {url}")
         };
         let commands = WORTH_TRYING.map(|(about, command)| {
+            // `explain` counts what is selected only where it is told to ask.
+            let server = if command.starts_with("explain") {
+                format!(" --server {url}")
+            } else {
+                server.clone()
+            };
             let about = paint.dim(&format!("# {about}"));
             format!(
                 "  {about}\n  obsq {}\n",
@@ -175,7 +181,7 @@ impl Shop {
         });
         let text = format!(
             "listening on {url}\ndata in {}\n\nfive commands worth trying, in another terminal:\n\n{}\nCtrl-C stops the demo; its history is kept for the next time.\n",
-            self.folder.display(),
+            self.folder.join("data").display(),
             commands.join("\n")
         );
         session.console.out().write_all(text.as_bytes())?;

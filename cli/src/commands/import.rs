@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use obsq_source::MetricBatch;
 
-use crate::api::tenant;
+use crate::api::{tenant, unread_log};
 use crate::args::{AccessArgs, SourceArgs};
 use crate::commands::import::reader::{Input, inputs};
 use crate::commands::import::sink::{Sink, Taken};
@@ -57,6 +57,9 @@ pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, F
         warn_of_log(&Place::Data(path.clone()), session);
     }
     let sink = open_sink(args, session)?;
+    for warning in args.paths.iter().filter_map(|path| unread_log(path)) {
+        session.console.warn(&warning);
+    }
     let now_ms = session.clock.now_ms();
     let total = inputs.iter().map(Input::samples).sum();
     let facts = &session.console.facts;
@@ -81,14 +84,21 @@ pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, F
 }
 
 fn conclude(sum: &Taken, session: &mut Session) -> Result<Exit, Failure> {
-    let text = format!("imported {} samples", sum.samples);
+    let text = format!("imported {}", samples(sum.samples));
     session.console.note(&text);
     if sum.rejected == 0 {
         return Ok(Exit::Success);
     }
     let first = sum.first_reason.clone().unwrap_or_default();
-    let text = format!("{} samples were refused; the first: {first}", sum.rejected);
-    Err(Failure::failed(text))
+    let were = if sum.rejected == 1 { "was" } else { "were" };
+    let refused = samples(sum.rejected);
+    Err(Failure::failed(format!(
+        "{refused} {were} refused; the first: {first}"
+    )))
+}
+
+fn samples(count: usize) -> String {
+    format!("{count} sample{}", if count == 1 { "" } else { "s" })
 }
 
 fn open_sink(args: &ImportArgs, session: &Session) -> Result<Sink, Failure> {

@@ -76,7 +76,14 @@ fn with_body(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     let head = std::str::from_utf8(bytes).ok()?;
     let (before, after) = head.split_once(NO_BODY)?;
-    let reason = before.lines().next()?.get(13..)?.to_ascii_lowercase();
+    let mut reason = before.lines().next()?.get(13..)?.to_ascii_lowercase();
+    if reason == "bad request" {
+        // Most often a URL typed by hand, such as `...?query=up{job="a"}`.
+        reason.push_str(
+            ": malformed header or URL; `\"`, `<`, `>` and spaces in a URL must be percent-encoded, \
+             as `curl --data-urlencode` does",
+        );
+    }
     let body = ApiError::bad_data(reason).to_json();
     let length = body.len();
     let mut out = format!(
@@ -159,6 +166,9 @@ mod tests {
         );
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
         assert!(head.contains("connection: close"));
+        let bare = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        let out = String::from_utf8(with_body(bare).unwrap()).unwrap();
+        assert!(out.contains("must be percent-encoded"), "{out}");
         for other in [
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\n",

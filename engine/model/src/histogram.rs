@@ -144,26 +144,26 @@ impl HistogramValue {
     }
 
     /// Says whether both are the same, floats compared by their bits; the counter reset hint,
-    /// which storage derives anew, is not compared.
+    /// which storage derives anew, and empty buckets, which it adds, are not compared.
     pub fn same_bits(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => {
                 (a.schema, a.zero_count, a.count) == (b.schema, b.zero_count, b.count)
                     && same_floats(&[a.zero_threshold, a.sum], &[b.zero_threshold, b.sum])
-                    && a.positive_spans == b.positive_spans
-                    && a.negative_spans == b.negative_spans
-                    && a.positive_deltas == b.positive_deltas
-                    && a.negative_deltas == b.negative_deltas
+                    && filled(&a.positive_spans, sums(&a.positive_deltas))
+                        .eq(filled(&b.positive_spans, sums(&b.positive_deltas)))
+                    && filled(&a.negative_spans, sums(&a.negative_deltas))
+                        .eq(filled(&b.negative_spans, sums(&b.negative_deltas)))
                     && same_floats(&a.custom_values, &b.custom_values)
             }
             (Self::Float(a), Self::Float(b)) => {
                 let head = |h: &FloatHistogram| [h.zero_threshold, h.zero_count, h.count, h.sum];
                 a.schema == b.schema
                     && same_floats(&head(a), &head(b))
-                    && a.positive_spans == b.positive_spans
-                    && a.negative_spans == b.negative_spans
-                    && same_floats(&a.positive_buckets, &b.positive_buckets)
-                    && same_floats(&a.negative_buckets, &b.negative_buckets)
+                    && filled(&a.positive_spans, bits(&a.positive_buckets))
+                        .eq(filled(&b.positive_spans, bits(&b.positive_buckets)))
+                    && filled(&a.negative_spans, bits(&a.negative_buckets))
+                        .eq(filled(&b.negative_spans, bits(&b.negative_buckets)))
                     && same_floats(&a.custom_values, &b.custom_values)
             }
             _ => false,
@@ -199,6 +199,32 @@ fn absolute(deltas: &[i64]) -> Vec<f64> {
             count as f64
         })
         .collect()
+}
+
+/// Returns index and count of the buckets that are not empty.
+fn filled<T: Copy + Default + PartialEq>(
+    spans: &[BucketSpan],
+    counts: impl Iterator<Item = T>,
+) -> impl Iterator<Item = (i32, T)> {
+    let mut end = 0_i32;
+    let indices = spans.iter().flat_map(move |span| {
+        let start = end.wrapping_add(span.offset);
+        end = start.wrapping_add_unsigned(span.length);
+        (0..span.length).map(move |nth| start.wrapping_add_unsigned(nth))
+    });
+    let buckets = indices.zip(counts);
+    buckets.filter(|(_index, count)| *count != T::default())
+}
+
+fn sums(deltas: &[i64]) -> impl Iterator<Item = i64> {
+    deltas.iter().scan(0_i64, |sum, delta| {
+        *sum = sum.wrapping_add(*delta);
+        Some(*sum)
+    })
+}
+
+fn bits(counts: &[f64]) -> impl Iterator<Item = u64> {
+    counts.iter().map(|count| count.to_bits())
 }
 
 fn same_floats(a: &[f64], b: &[f64]) -> bool {

@@ -1,8 +1,8 @@
 use std::sync::atomic::Ordering;
 
 use obsq_model::{
-    Exemplar, HistogramValue, IntHistogram, Labels, Matcher, MetricMetadata, Sample, SampleColumns,
-    Tenant, TimeRange, is_stale_nan, stale_nan,
+    BucketSpan, Exemplar, HistogramValue, IntHistogram, Labels, Matcher, MetricMetadata, Sample,
+    SampleColumns, Tenant, TimeRange, is_stale_nan, stale_nan,
 };
 use obsq_source::{
     Error, MetricAppender as _, MetricBatch, MetricSource as _, RejectReason, SeriesBatch,
@@ -328,4 +328,37 @@ fn remote_read_gets_plain_chunks_that_do_not_overlap() {
             .sum::<usize>(),
         301
     );
+}
+
+#[test]
+fn a_repeat_of_a_histogram_is_accepted_though_its_chunk_has_got_more_buckets() {
+    let bench = Bench::new();
+    let int = |length, deltas: &[i64], count| IntHistogram {
+        count,
+        positive_spans: vec![BucketSpan { offset: 0, length }],
+        positive_deltas: deltas.to_vec(),
+        ..IntHistogram::default()
+    };
+    let values = [int(1, &[1], 1), int(3, &[1, 0, 1], 4), int(1, &[1], 1)];
+    for float in [false, true] {
+        let sample = |(at, value): (i64, &IntHistogram)| {
+            let value = if float {
+                HistogramValue::Float(value.to_float())
+            } else {
+                HistogramValue::Int(value.clone())
+            };
+            Sample::histogram(NOW_MS + at, value)
+        };
+        let series = SeriesBatch {
+            labels: labels(if float { "float" } else { "int" }),
+            samples: (0..).zip(&values).map(sample).collect(),
+            exemplars: Vec::new(),
+        };
+        assert_eq!(bench.write(vec![series.clone()]).unwrap(), (3, 0));
+        assert_eq!(bench.write(vec![series.clone()]).unwrap(), (3, 0));
+        let mut other = series;
+        other.samples.truncate(1);
+        other.samples[0] = sample((0, &int(2, &[0, 1], 1)));
+        assert_eq!(bench.write(vec![other]).unwrap(), (0, 1));
+    }
 }

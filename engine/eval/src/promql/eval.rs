@@ -217,7 +217,13 @@ impl Evaluation<'_> {
                 Ok(Output::Scalar(Scalar::Constant(scalar.get(0))))
             }
             Output::Vector(list) => {
+                // All of it is checked before any of it is made.
+                self.meter
+                    .touch(list.samples.saturating_mul(grid.steps.saturating_sub(1)))?;
+                let bytes: usize = list.series.iter().map(StepSeries::size_bytes).sum();
+                let room = Reservation::of(self.context, bytes.saturating_mul(grid.steps))?;
                 let spread = list.series.iter().map(|one| spread(one, grid)).collect();
+                drop(room);
                 let mut all = self.list(spread)?;
                 all.distinct = list.distinct;
                 self.meter.hold(all.samples - list.samples)?;

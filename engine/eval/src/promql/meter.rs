@@ -98,13 +98,13 @@ impl Meter {
 
     /// Adds samples to those held, or fails when they are too many.
     pub(crate) fn hold(&mut self, samples: usize) -> Result<(), QueryError> {
-        self.held += samples;
+        self.held = self.held.saturating_add(samples);
         self.touch(0)
     }
 
     /// Notes that `samples` more than those held exist for a moment.
     pub(crate) fn touch(&mut self, samples: usize) -> Result<(), QueryError> {
-        let now = self.held + samples;
+        let now = self.held.saturating_add(samples);
         self.peak = self.peak.max(now);
         if now > self.limit {
             return Err(QueryError::TooManySamples { limit: self.limit });

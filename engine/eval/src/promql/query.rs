@@ -7,6 +7,7 @@ use obsq_query_lang::without_stray_bytes;
 use obsq_source::{MetricSource, QueryContext};
 
 use super::annotations::{Annotations, MAX_PER_SEVERITY};
+use super::budget::Reservation;
 use super::engine::{EngineOptions, QueryRequest, StatsLevel};
 use super::error::QueryError;
 use super::eval::Evaluation;
@@ -55,6 +56,7 @@ impl Times {
 }
 
 /// Evaluates a query.
+#[tracing::instrument(level = "debug", skip_all, fields(lang = "promql", tenant = %request.tenant))]
 pub(super) fn evaluate(
     options: &EngineOptions,
     request: &QueryRequest<'_>,
@@ -83,6 +85,7 @@ pub(super) fn evaluate(
         check_range_type(plan.value_type)?;
     }
     let prepared = clock.monotonic();
+    let _memory = reserve_grids(&plan, context)?;
     let per_step = request.stats == StatsLevel::PerStep;
     let mut evaluation = Evaluation {
         plan: &plan,
@@ -120,6 +123,23 @@ pub(super) fn evaluate(
             samples: evaluation.meter.statistics(grid),
         },
     })
+}
+
+/// What is needed per step whatever the number of series: counts, sets of steps, scalars.
+const BYTES_PER_STEP: usize = 32;
+
+/// Refuses grids that no answer could be held for, such as that of `x[10y:1ms]`, and reserves what
+/// every grid takes.
+fn reserve_grids(plan: &Plan, context: &QueryContext) -> Result<Reservation, QueryError> {
+    let limit = context.limits.max_samples;
+    let mut memory = Reservation::empty(context);
+    for frame in &plan.frames {
+        if frame.grid.steps > limit {
+            return Err(QueryError::TooManySamples { limit });
+        }
+        memory.grow(frame.grid.steps.saturating_mul(BYTES_PER_STEP))?;
+    }
+    Ok(memory)
 }
 
 /// Returns the tree of a query with all durations known.

@@ -9,6 +9,7 @@ mod smoothed;
 mod stats;
 mod window;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use obsq_model::{Labels, SampleColumns, TimeRange};
@@ -155,7 +156,10 @@ impl Scan {
     ) -> Result<Cost, QueryError> {
         self.read(index, &mut scratch.columns)?;
         out.clear();
-        out.floats.reserve(self.most_floats(&scratch.columns));
+        // A series that exists only for a while takes no room for all steps.
+        if !scratch.columns.float_ts.is_empty() {
+            out.floats.reserve(self.busy_steps(&scratch.columns).len());
+        }
         let mut cost = Cost::default();
         match &self.task {
             Task::Latest => self.latest(&mut scratch.columns, &mut scratch.counts, out),
@@ -168,23 +172,6 @@ impl Scan {
         cost.result = out.samples();
         self.annotate(index, out, scratch);
         Ok(cost)
-    }
-
-    /// Returns how many steps at most see one of the floats, so that a series that exists only for
-    /// a while does not take room for all steps.
-    fn most_floats(&self, columns: &SampleColumns) -> usize {
-        let (Some(first), Some(last)) = (columns.float_ts.first(), columns.float_ts.last()) else {
-            return 0;
-        };
-        if self.window.at_ms.is_some() {
-            return self.grid.steps;
-        }
-        let seen_ms = last
-            .saturating_sub(*first)
-            .saturating_add(self.window.reach_back_ms())
-            .saturating_add(self.window.reach_ahead_ms());
-        let steps = usize::try_from(seen_ms / self.grid.step_ms).unwrap_or(usize::MAX);
-        steps.saturating_add(1).min(self.grid.steps)
     }
 
     /// Fills `columns` with the samples of series `index`.
@@ -370,7 +357,7 @@ impl Evaluation<'_> {
         let (context, limit) = (self.context, self.meter.limit());
         let template = self.meter.frame(node.frame).empty_like();
         let held = AtomicUsize::new(self.meter.held());
-        let work = |range: std::ops::Range<usize>| {
+        let work = |range: Range<usize>| {
             let mut scratch = Scratch::new(template.empty_like());
             let mut part = Part {
                 series: Vec::with_capacity(range.len()),
@@ -438,7 +425,11 @@ impl Evaluation<'_> {
         if start && !self.options.start_timestamps {
             return Ok(Output::Vector(self.empty()));
         }
-        let scan = self.open_selector(node, selector, Task::Times { start })?;
+        let mut scan = self.open_selector(node, selector, Task::Times { start })?;
+        // As upstream has it, an offset beside `@` moves what is read but not what is looked at.
+        if scan.window.at_ms.is_some() {
+            scan.window.offset_ms = 0;
+        }
         let list = self.collect(node, &scan)?;
         let gathered = list.counts_by_step(scan.grid.steps);
         self.finish(node, 0, &gathered, list.series, true)

@@ -238,3 +238,13 @@ fn smoothing_factors_are_checked() {
         "{l=\"a\"} 2"
     );
 }
+
+#[test]
+fn an_offset_beside_at_limits_what_timestamp_sees() {
+    let source = source();
+    let at = |modifiers: &str| source.ask(&format!("timestamp(c_total{{l=\"1\"}} {modifiers})"), 0);
+    assert_eq!(at("@ 300"), "{l=\"1\"} 300");
+    assert_eq!(at("@ 300 offset 1m"), "{l=\"1\"} 240");
+    assert_eq!(at("@ 300 offset 6m"), "");
+    assert_eq!(at("@ 300 offset -1m"), "{l=\"1\"} 300");
+}

@@ -129,3 +129,38 @@ fn queries_that_mean_nothing_are_refused_before_any_work() {
         "smoothed modifier can only be used with: delta, increase, rate - not with avg_over_time"
     );
 }
+
+#[test]
+fn a_grid_that_no_answer_could_be_held_for_is_refused_at_once() {
+    for query in [
+        "max_over_time(m[10y:1ms])",
+        "vector(1)[10y:1ms]",
+        "count_over_time((1 + vector(2))[200y:1ms])",
+    ] {
+        let (engine, tenant) = (engine(EngineOptions::default()), Tenant::anonymous());
+        let error = engine
+            .instant(&request(query, &tenant), 0, &source(), &context())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Execution, "{query}");
+    }
+}
+
+#[test]
+fn spreading_one_value_over_all_steps_is_checked_before_it_is_done() {
+    let small = QueryContext::new(
+        Arc::new(ManualClock::default()),
+        None,
+        MemoryBudget::new(30_000),
+    );
+    assert!(run("m @ 100", &small).is_ok());
+    let (engine, tenant) = (engine(EngineOptions::default()), Tenant::anonymous());
+    let many_steps = engine.range(
+        &request("m @ 100", &tenant),
+        0,
+        10_000_000,
+        1_000,
+        &source(),
+        &small,
+    );
+    assert_eq!(many_steps.unwrap_err().kind(), ErrorKind::LimitExceeded);
+}

@@ -1,6 +1,6 @@
 //! Which series belong together, known before their values are.
 
-use obsq_model::{Labels, METRIC_NAME};
+use obsq_model::{Label, Labels, METRIC_NAME};
 use rustc_hash::FxHashMap;
 
 use crate::promql::plan::Aggregate;
@@ -19,13 +19,34 @@ impl KeyBuffer {
     pub(crate) fn key(&mut self, labels: &Labels, keep: impl Fn(&str) -> bool) -> &[u8] {
         self.bytes.clear();
         for label in labels.iter().filter(|label| keep(label.name)) {
-            for text in [label.name, label.value] {
-                self.bytes
-                    .extend_from_slice(&(text.len() as u32).to_le_bytes());
-                self.bytes.extend_from_slice(text.as_bytes());
+            self.push(label);
+        }
+        &self.bytes
+    }
+}
+
+impl KeyBuffer {
+    /// Returns the key of the labels with those names, which must be sorted.
+    fn key_of(&mut self, labels: &Labels, names: &[String]) -> &[u8] {
+        self.bytes.clear();
+        let mut wanted = names.iter().map(String::as_str).peekable();
+        for label in labels {
+            while wanted.next_if(|name| *name < label.name).is_some() {}
+            match wanted.peek() {
+                None => break,
+                Some(name) if *name == label.name => self.push(label),
+                Some(_) => {}
             }
         }
         &self.bytes
+    }
+
+    fn push(&mut self, label: Label<'_>) {
+        for text in [label.name, label.value] {
+            let length = (text.len() as u32).to_le_bytes();
+            self.bytes.extend_from_slice(&length);
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
     }
 }
 
@@ -74,7 +95,11 @@ impl Groups {
         }
         let (mut numbering, mut buffer) = (Numbering::default(), KeyBuffer::default());
         for labels in series {
-            let key = buffer.key(labels, |name| aggregate.keeps(name));
+            let key = if aggregate.without {
+                buffer.key(labels, |name| aggregate.keeps(name))
+            } else {
+                buffer.key_of(labels, &aggregate.grouping)
+            };
             let (number, new) = numbering.number(key);
             if new {
                 groups
@@ -144,5 +169,9 @@ mod tests {
         let mut key =
             |pairs: &[(&str, &str)]| buffer.key(&Labels::from_pairs(pairs), |_| true).to_vec();
         assert_ne!(key(&[("a", "bc")]), key(&[("ab", "c")]));
+        let labels = Labels::from_pairs(&[("a", "1"), ("b", "2"), ("d", "3")]);
+        let names = ["b", "c", "d", "e"].map(str::to_owned);
+        let by_name = KeyBuffer::default().key_of(&labels, &names).to_vec();
+        assert_eq!(by_name, key(&[("b", "2"), ("d", "3")]));
     }
 }

@@ -9,6 +9,7 @@ use obsq_query_lang::promql::Function;
 use self::classic::Split;
 use super::Arguments;
 use crate::promql::annotations::{Annotation, MonotonicityFix};
+use crate::promql::budget::Reservation;
 use crate::promql::error::QueryError;
 use crate::promql::eval::Evaluation;
 use crate::promql::kernels::{
@@ -82,10 +83,14 @@ impl Evaluation<'_> {
             }
             (_, quantiles) => {
                 let first = usize::from(function == Function::HistogramQuantiles);
+                let mut memory = Reservation::empty(self.context);
                 for (index, quantile) in quantiles.iter().enumerate() {
                     self.note_quantile(quantile, steps, span_of(first + index));
                     let from = series.len();
+                    self.context.check()?;
                     self.quantiles(&split, steps, quantile, &mut series);
+                    let made = series[from..].iter();
+                    memory.grow(made.map(StepSeries::size_bytes).sum())?;
                     if let Some(label) = texts.first() {
                         label_quantile(&mut series, from, label, quantile, steps);
                     }

@@ -9,7 +9,7 @@ impl Scan {
         drop_stale(&mut scratch.columns);
         let all = Samples::new(&scratch.columns);
         let lookback_ms = self.window.lookback_ms;
-        for step in 0..self.grid.steps {
+        for step in self.busy_steps(&scratch.columns) {
             let time_ms = self.window.end(self.grid.time(step));
             let from_ms = time_ms.saturating_sub(lookback_ms);
             let upto_ms = time_ms.saturating_add(lookback_ms);

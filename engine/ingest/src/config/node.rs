@@ -55,6 +55,15 @@ impl Node {
         }
     }
 
+    /// Says whether there is no value anywhere in the node, only keys and lists around nothing.
+    pub(super) fn has_no_value(&self) -> bool {
+        match &self.kind {
+            NodeKind::List(list) => list.iter().all(Self::has_no_value),
+            NodeKind::Map(entries) => entries.iter().all(|(_, node)| node.has_no_value()),
+            NodeKind::Null | NodeKind::Scalar { .. } => self.is_empty(),
+        }
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.kind, NodeKind::Null)
     }

@@ -219,8 +219,13 @@ impl<'a> Section<'a> {
 
     /// Refuses a key of Prometheus that is not served, unless it says nothing.
     pub(super) fn refuse(&mut self, key: &str) {
+        // The file that Prometheus comes with lists an Alertmanager without an address.
+        let says_nothing = |node: &Node| match key {
+            "alerting" => node.has_no_value(),
+            _ => node.is_empty(),
+        };
         if let Some((key, node)) = self.entry(key)
-            && !node.is_empty()
+            && !says_nothing(node)
         {
             let message = format!("`{}` is not served by obsq yet: remove it", key.text);
             self.problems.add(key.at, message);

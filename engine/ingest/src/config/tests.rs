@@ -93,6 +93,21 @@ fn the_smallest_files_are_valid() {
 }
 
 #[test]
+fn alerting_passes_only_when_it_names_no_alertmanager() {
+    let alerting = |targets: &str| {
+        format!("alerting:\n  alertmanagers:\n  - static_configs:\n    - targets:{targets}\n")
+    };
+    let stock = alerting("\n      # - alertmanager:9093") + "rule_files:\n  # - \"first.yml\"\n";
+    assert_eq!(problems(&stock), [""; 0]);
+    let refused = problems(&alerting(" ['localhost:9093']"));
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].contains("`alerting` is not served"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn every_problem_is_reported_with_its_place() {
     let _room = obsq_snapshots::bind("engine/ingest");
     let text = r#"

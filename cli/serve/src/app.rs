@@ -30,6 +30,8 @@ use host::{global_url, host_fingerprint};
 
 /// How long a call waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
+/// How often it is looked whether samples are taken yet.
+const READY_POLL: Duration = Duration::from_millis(20);
 /// Bytes of request bodies held at once, over all connections.
 const BODY_BYTES: usize = 512 << 20;
 
@@ -68,15 +70,28 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Opens the stores, sets everything up and starts to scrape; `http` is the address of the
-    /// main port.
+    /// Opens the stores, sets everything up and starts to scrape once samples are taken; `http` is
+    /// the address of the main port.
     pub(crate) async fn open(
         options: ServeOptions,
         http: SocketAddr,
     ) -> Result<Arc<Self>, ServeError> {
         let app = blocking(move || Self::open_blocking(options, http)).await?;
-        app.scraper.apply(&app.loaded().config.scrape_configs).await;
+        let scraping = Arc::clone(&app);
+        tokio::spawn(async move {
+            while !scraping.is_ready() {
+                tokio::time::sleep(READY_POLL).await;
+            }
+            let _turn = scraping.reloading.lock().await;
+            scraping.follow_scrape_configs().await;
+        });
         Ok(app)
+    }
+
+    /// Scrapes what the configuration in force says.
+    async fn follow_scrape_configs(&self) {
+        let loaded = self.loaded();
+        self.scraper.apply(&loaded.config.scrape_configs).await;
     }
 
     fn open_blocking(options: ServeOptions, http: SocketAddr) -> Result<Arc<Self>, ServeError> {

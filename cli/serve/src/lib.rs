@@ -22,6 +22,8 @@ mod run;
 mod server;
 mod stores;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 
 pub use error::ServeError;
 pub use options::{

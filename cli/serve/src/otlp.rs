@@ -85,24 +85,4 @@ fn answer(written: &Written, rejected: usize, message: String) -> ExportMetricsS
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partial_success_counts_both_kinds_of_refusal() {
-        let nothing = Written::default();
-        assert_eq!(answer(&nothing, 0, String::new()).partial_success, None);
-        let some = Written {
-            refused: 2,
-            ..Written::default()
-        };
-        let partial = answer(&some, 1, "metric \"x\": no".into())
-            .partial_success
-            .unwrap();
-        assert_eq!(partial.rejected_data_points, 3);
-        assert_eq!(
-            partial.error_message,
-            "metric \"x\": no; 2 of 2 samples and exemplars refused"
-        );
-    }
-}
+mod tests;

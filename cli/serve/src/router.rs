@@ -110,3 +110,6 @@ fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response<Body> {
     let message = "internal error; the server's log has the details";
     api_error(&ApiError::new(ErrorType::Internal, message))
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,6 @@ async fn stream_chunks(
         Body::from_stream(frames),
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,3 +287,6 @@ fn with_causes_of(error: &QueryError) -> String {
         _ => with_causes(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

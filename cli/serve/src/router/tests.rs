@@ -1,0 +1,170 @@
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::Value;
+
+use crate::testing::TestServer;
+
+fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &'static str,
+) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body)).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_in_json() {
+    let server = TestServer::start().await;
+    for (method, path, status) in [
+        ("GET", "/nosuch", 404),
+        ("GET", "/config/v1/rules", 404),
+        ("GET", "/prometheus/api/v1/rules", 404),
+        ("GET", "/alertmanager/api/v2/status", 404),
+        ("PUT", "/api/v1/query", 405),
+        ("GET", "/api/v1/write", 405),
+        ("POST", "/api/v1/label/a/values", 405),
+        ("GET", "/-/reload", 405),
+    ] {
+        let answer = server.call(request(method, path, &[], "")).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let message = body["error"].as_str().unwrap();
+        assert!(
+            status == 405 || message.contains("page not found"),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_grpc_service_is_unimplemented() {
+    let server = TestServer::start().await;
+    let headers = [("content-type", "application/grpc+proto")];
+    let answer = server
+        .call(request(
+            "POST",
+            "/tempopb.StreamingQuerier/Search",
+            &headers,
+            "",
+        ))
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.head.headers()["grpc-status"], "12");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_never_by_path() {
+    let server = TestServer::start().await;
+    server.get("/api/v1/label/job/values").await;
+    server.get("/made/up/path").await;
+    let page = server.get("/metrics").await.text();
+    let counted = "obsq_http_requests_total{route=\"/api/v1/label/{name}/values\",code=\"200\"} 1";
+    assert!(page.contains(counted), "{page}");
+    assert!(page.contains("{route=\"other\",code=\"404\"} 1") && !page.contains("made"));
+}
+
+#[tokio::test]
+async fn form_bodies_count_and_others_do_not() {
+    let server = TestServer::start().await;
+    let form = [(
+        "content-type",
+        "application/x-www-form-urlencoded; charset=utf-8",
+    )];
+    let ask = |headers, body| server.call(request("POST", "/api/v1/query?time=1", headers, body));
+    let answer = ask(&form[..], "query=2&time=3").await;
+    assert!(
+        answer.text().ends_with(r#""result":[3,"2"]}}"#),
+        "{}",
+        answer.text()
+    );
+    let answer = ask(&[("content-type", "text/plain")], "query=2").await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.text().contains("no expression found in input"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[tokio::test]
+async fn the_tenant_of_a_bad_name_is_refused_everywhere() {
+    let server = TestServer::start().await;
+    for path in [
+        "/api/v1/query?query=1",
+        "/api/v1/labels",
+        "/federate?match[]=up",
+    ] {
+        let headers = [("x-scope-orgid", "../etc")];
+        let answer = server.call(request("GET", path, &headers, "")).await;
+        assert_eq!(answer.status, 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn admin_calls_are_forbidden_or_honest() {
+    let ask = |server: TestServer| async move {
+        let path = "/api/v1/admin/tsdb/delete_series?match[]=up";
+        server.call(request("PUT", path, &[], "")).await.status
+    };
+    assert_eq!(ask(TestServer::start().await).await, 403);
+    let allowed = TestServer::start_with(|options| options.enable_admin_api = true).await;
+    assert_eq!(ask(allowed).await, 501);
+}
+
+#[tokio::test]
+async fn status_pages_tell_options_and_contents() {
+    let server = TestServer::start_with(|options| {
+        options.retention_bytes = Some(1024);
+        options.external_labels = vec![("zone".into(), "eu".into())];
+    })
+    .await;
+    server
+        .store(
+            "anonymous",
+            &[("__name__", "up"), ("job", "a")],
+            &[(5, 1.0)],
+        )
+        .await;
+    let data = async |path: &str| -> Value {
+        let body: Value = serde_json::from_slice(&server.get(path).await.body).unwrap();
+        body["data"].clone()
+    };
+    assert_eq!(
+        data("/api/v1/status/runtimeinfo").await["storageRetention"],
+        "1024B"
+    );
+    assert_eq!(
+        data("/api/v1/status/flags").await["external-label"],
+        "zone=eu"
+    );
+    assert_eq!(
+        data("/api/v1/status/tsdb").await["headStats"]["numSeries"],
+        1
+    );
+    assert_eq!(data("/api/v1/status/walreplay").await["current"], 1);
+    assert!(
+        data("/api/v1/status/config").await["yaml"]
+            .as_str()
+            .unwrap()
+            .contains("global:")
+    );
+    assert_eq!(data("/api/v1/features").await["promql"]["subqueries"], true);
+    assert_eq!(data("/api/v1/notifications").await, serde_json::json!([]));
+    assert_eq!(
+        data("/api/v1/targets").await["activeTargets"],
+        serde_json::json!([])
+    );
+    assert_eq!(
+        data("/api/v1/format_query?query=sum(up)by(a)").await,
+        "sum by (a) (up)"
+    );
+    assert_eq!(
+        data("/api/v1/parse_query?query=up").await["type"],
+        "vectorSelector"
+    );
+}

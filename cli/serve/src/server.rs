@@ -40,9 +40,6 @@ impl Server {
         let (listener, http) = listen(&options.http)
             .await
             .map_err(|source| listen_error("--http", &options.http, source))?;
-        if !http.ip().is_loopback() {
-            tracing::warn!(address = %http, "whoever reaches this address can read and write");
-        }
         let grpc = extra("--otlp-grpc", &options.otlp_grpc).await?;
         let otlp = extra("--otlp-http", &options.otlp_http).await?;
         let app = App::open(options, http).await?;

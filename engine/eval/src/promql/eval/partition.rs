@@ -9,14 +9,16 @@ use crate::promql::error::QueryError;
 /// Parts that are worked on before the first of them is merged, per thread.
 const PARTS_PER_THREAD: usize = 4;
 
-/// Calls `work` on consecutive parts of `0..len`, several at a time, and `merge` on the results in
-/// order. The parts depend on `len` alone, so the merged result is the same on any machine.
+/// Calls `work` on consecutive parts of `0..len` of at least `smallest`, several at a time, and
+/// `merge` on the results in order. The parts do not depend on the machine, so neither does what
+/// they are merged to.
 pub(crate) fn in_parts<P: Send>(
     len: usize,
+    smallest: usize,
     work: impl Fn(Range<usize>) -> Result<P, QueryError> + Sync,
     mut merge: impl FnMut(P) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    let size = (len / 256).clamp(32, 1_024);
+    let size = (len / 64).clamp(smallest, 1_024);
     let parts = len.div_ceil(size);
     let part = |index: usize| index * size..((index + 1) * size).min(len);
     let wave = rayon::current_num_threads() * PARTS_PER_THREAD;
@@ -49,7 +51,7 @@ mod tests {
                 seen.extend(part);
                 Ok(())
             };
-            in_parts(len, |part| Ok(part.collect()), merge).unwrap();
+            in_parts(len, 8, |part| Ok(part.collect()), merge).unwrap();
             assert_eq!(seen, (0..len).collect::<Vec<_>>());
         }
     }

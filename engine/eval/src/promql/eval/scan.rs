@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use obsq_model::{Labels, SampleColumns, TimeRange};
 use obsq_query_lang::Span;
 use obsq_query_lang::promql::Function;
-use obsq_source::{SelectRequest, SeriesSet};
+use obsq_source::{QueryContext, SelectRequest, SeriesSet};
 
 use super::Evaluation;
 use super::partition::in_parts;
@@ -29,6 +29,9 @@ use crate::promql::output::{Output, Scalar, SeriesList, Uniqueness, unify};
 use crate::promql::plan::{Node, NodeId, Op, RangeCall, RangeInput, Selector, WindowSpec};
 use crate::promql::series::StepSeries;
 
+/// Series that are worth a part of their own: with windows of many samples, few are.
+pub(crate) const SMALLEST_PART: usize = 4;
+
 /// A leaf of a plan, its series known and none read yet.
 #[derive(Debug)]
 pub(crate) struct Scan {
@@ -39,6 +42,7 @@ pub(crate) struct Scan {
     reach: TimeRange,
     histogram_stats: bool,
     delayed_name_removal: bool,
+    context: QueryContext,
     /// Where annotations about a series point at.
     span: Span,
 }
@@ -278,6 +282,7 @@ impl Evaluation<'_> {
             reach,
             histogram_stats: selector.histogram_stats,
             delayed_name_removal: self.options.delayed_name_removal,
+            context: self.context.clone(),
             span: node.span,
         })
     }
@@ -330,6 +335,7 @@ impl Evaluation<'_> {
             reach: window.reach(grid),
             histogram_stats: false,
             delayed_name_removal: self.options.delayed_name_removal,
+            context: self.context.clone(),
             span: node.span,
         })
     }
@@ -391,7 +397,7 @@ impl Evaluation<'_> {
             Input::Stored(_) => self.options.delayed_name_removal,
             Input::Computed(inner, _) => inner.distinct,
         };
-        in_parts(scan.len(), work, |part| {
+        in_parts(scan.len(), SMALLEST_PART, work, |part| {
             for cost in &part.costs {
                 // Times are counted step by step, when the list is finished.
                 if !matches!(scan.task, Task::Times { .. }) {

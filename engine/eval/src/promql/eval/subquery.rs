@@ -8,6 +8,7 @@ use obsq_source::SelectRequest;
 
 use super::Evaluation;
 use super::partition::in_parts;
+use super::scan::SMALLEST_PART;
 use crate::promql::budget::Reservation;
 use crate::promql::error::QueryError;
 use crate::promql::kernels::{Edges, extend_floats};
@@ -52,7 +53,7 @@ impl Evaluation<'_> {
             Ok((series, memory))
         };
         let mut all = Vec::new();
-        in_parts(set.len(), work, |(series, _memory)| {
+        in_parts(set.len(), SMALLEST_PART, work, |(series, _memory)| {
             for one in &series {
                 let samples = samples_of(one);
                 self.meter.hold(samples)?;

@@ -1,13 +1,14 @@
 //! Limits, cancellation, time-outs, and queries that are refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use obsq_model::{ErrorKind, ManualClock, Tenant};
+use obsq_model::{Clock, ErrorKind, ManualClock, Tenant};
 use obsq_source::{CancelToken, MemoryBudget, QueryContext};
 
 use crate::promql::testing::{TestSource, context, engine, request};
-use crate::promql::{EngineOptions, QueryError};
+use crate::promql::{EngineOptions, QueryError, QueryValue};
 
 fn source() -> TestSource {
     TestSource::load(
@@ -163,4 +164,40 @@ fn spreading_one_value_over_all_steps_is_checked_before_it_is_done() {
         &small,
     );
     assert_eq!(many_steps.unwrap_err().kind(), ErrorKind::LimitExceeded);
+}
+
+/// A clock that is a millisecond later each time it is read.
+#[derive(Debug, Default)]
+struct TickingClock(AtomicI64);
+
+impl Clock for TickingClock {
+    fn now_ms(&self) -> i64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.now_ms() as u64)
+    }
+}
+
+#[test]
+fn one_series_with_wide_windows_is_given_up_in_the_middle() {
+    let long = TestSource::load(1_000, "m 0+1x20000");
+    let (engine, tenant) = (engine(EngineOptions::default()), Tenant::anonymous());
+    let run = |timeout| {
+        let context = QueryContext::new(
+            Arc::new(TickingClock::default()),
+            Some(Duration::from_millis(timeout)),
+            MemoryBudget::new(1 << 30),
+        );
+        let query = request("count_over_time(m[10000s])", &tenant);
+        engine.range(&query, 10_000_000, 20_000_000, 5_000, &long, &context)
+    };
+    assert!(matches!(run(8), Err(QueryError::Timeout)));
+    let outcome = run(1_000).unwrap();
+    let QueryValue::Matrix(series) = outcome.value else {
+        panic!("a range query gives a matrix");
+    };
+    assert_eq!(series[0].floats.len(), 2_001);
+    assert!(series[0].floats.iter().all(|(_, count)| *count == 10_000.0));
 }

@@ -34,6 +34,9 @@ enum Feed {
     Held(SeriesList),
 }
 
+/// Series that are worth a part of their own: the results of parts have to be merged.
+const SMALLEST_PART: usize = 16;
+
 /// A histogram put aside.
 #[derive(Debug, Clone)]
 pub(super) struct Aside {
@@ -128,7 +131,7 @@ impl Evaluation<'_> {
             add_part(adder, feed, range, counts.empty_like(), context)
         };
         let mut memory = Reservation::empty(self.context);
-        in_parts(len, work, |part| {
+        in_parts(len, SMALLEST_PART, work, |part| {
             for cost in &part.costs {
                 self.pay(*cost)?;
                 held += cost.result;

@@ -14,7 +14,6 @@ use crate::promql::error::{ParameterError, QueryError};
 use crate::promql::grid::Grid;
 use crate::promql::kernels::{RangeParams, Samples, WindowSteps, drop_stale, evaluate_steps};
 use crate::promql::meter::FrameCounts;
-use crate::promql::outcome::Value;
 use crate::promql::output::Scalar;
 use crate::promql::plan::WindowSpec;
 use crate::promql::series::{StepSeries, histogram_samples};
@@ -44,6 +43,9 @@ fn without_reset_hint(histogram: &Arc<FloatHistogram>) -> Arc<FloatHistogram> {
         }),
     }
 }
+
+/// Samples in windows after which the deadline is looked at again.
+const SAMPLES_BETWEEN_CHECKS: usize = 1 << 22;
 
 /// Consecutive positions in a column: those of the samples in a window.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,30 +136,25 @@ impl Scan {
         if !self.task.wants_start_timestamps() {
             (samples.float_start_ts, samples.histogram_start_ts) = (&[], &[]);
         }
-        let first = busy.start;
-        let params = |step| {
-            let scalar = |scalar: &Scalar| scalar.get(first + step);
-            let param = |index: usize| scalars.get(index).map_or(0.0, scalar);
-            RangeParams {
-                first: param(0),
-                second: param(1),
-            }
-        };
-        let (floats, histograms) = (&mut out.floats, &mut out.histograms);
-        let emit = |step, value| match value {
-            Value::Float(value) => floats.push(first + step, value),
-            Value::Histogram(histogram) => histograms.push((first + step, histogram)),
-        };
-        let windows = self.window.steps(self.grid.part(&busy));
-        evaluate_steps(
-            function,
-            &samples,
-            &windows,
-            params,
-            &mut scratch.notes,
-            emit,
-        )
-        .map_err(ParameterError::from)?;
+        // With wide windows a series can take long by itself.
+        let together = (SAMPLES_BETWEEN_CHECKS / cost.widest_window.max(1)).max(1);
+        for first in busy.clone().step_by(together) {
+            self.context.check()?;
+            let steps = first..busy.end.min(first.saturating_add(together));
+            let params = |step| {
+                let scalar = |scalar: &Scalar| scalar.get(first + step);
+                let param = |index: usize| scalars.get(index).map_or(0.0, scalar);
+                RangeParams {
+                    first: param(0),
+                    second: param(1),
+                }
+            };
+            let emit = |step, value| out.push(first + step, value);
+            let windows = self.window.steps(self.grid.part(&steps));
+            let notes = &mut scratch.notes;
+            evaluate_steps(function, &samples, &windows, params, notes, emit)
+                .map_err(ParameterError::from)?;
+        }
         Ok(cost)
     }
 

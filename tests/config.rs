@@ -50,8 +50,10 @@ fn the_server_scrapes_what_the_file_says_and_follows_its_changes() {
 
     write_config(&directory, "second", &other.address().to_string());
     assert_eq!(server.request("POST", "/-/reload", &[], b"").status, 200);
-    let pools = server.get("/api/v1/scrape_pools").json();
-    assert_eq!(pools["data"]["scrapePools"], serde_json::json!(["second"]));
+    server.wait_for("the new pool alone", || {
+        let pools = server.get("/api/v1/scrape_pools").json();
+        pools["data"]["scrapePools"] == serde_json::json!(["second"])
+    });
 }
 
 #[test]
@@ -66,8 +68,10 @@ fn a_file_that_is_not_usable_leaves_the_old_configuration_in_force() {
     assert!(message.contains("obsq.yml:2:3: "), "{message}");
     let info = server.get("/api/v1/status/runtimeinfo").json();
     assert_eq!(info["data"]["reloadConfigSuccess"], false);
-    let pools = server.get("/api/v1/scrape_pools").json();
-    assert_eq!(pools["data"]["scrapePools"], serde_json::json!(["kept"]));
+    server.wait_for("the old pool", || {
+        let pools = server.get("/api/v1/scrape_pools").json();
+        pools["data"]["scrapePools"] == serde_json::json!(["kept"])
+    });
 }
 
 #[test]

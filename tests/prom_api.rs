@@ -362,3 +362,11 @@ fn clients_that_do_not_finish_hold_up_the_end_for_less_than_ten_seconds() {
     assert_eq!(server.terminate().0, Some(0));
     assert!(start.elapsed() < std::time::Duration::from_secs(10));
 }
+
+#[test]
+fn a_url_with_raw_quotes_is_taken_as_it_was_meant() {
+    let server = Server::start();
+    let answer = server.get("/api/v1/query?query=absent(up{job=\"a<b>\"})&time=5");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["data"]["result"][0]["metric"]["job"], "a<b>");
+}

@@ -42,6 +42,8 @@ pub(super) struct WatchedStream {
     progress: Progress,
     /// What is left to write in the place of a library error.
     replacement: Vec<u8>,
+    /// What was read and encoded but did not fit the reader's buffer.
+    unread: Vec<u8>,
 }
 
 impl WatchedStream {
@@ -50,6 +52,7 @@ impl WatchedStream {
             stream,
             progress,
             replacement: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -94,6 +97,30 @@ fn with_body(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Returns the first bytes of a connection with `"`, `<` and `>` of the request's URL percent-encoded;
+/// nothing when there are none. People type such URLs, `...?query=up{job="a"}`, other servers take
+/// them, and the HTTP library does not. Only a connection's first request is looked at: what follows
+/// on it comes from a program, and could as well be part of a body.
+fn with_encoded_url(bytes: &[u8]) -> Option<Vec<u8>> {
+    let end = bytes.iter().position(|byte| *byte == b'\r')?;
+    let (line, rest) = bytes.split_at(end);
+    let is_raw = |byte: &u8| matches!(byte, b'"' | b'<' | b'>');
+    if !line.ends_with(b" HTTP/1.1") || !line.iter().any(is_raw) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(bytes.len() + 64);
+    for byte in line {
+        match byte {
+            b'"' => out.extend_from_slice(b"%22"),
+            b'<' => out.extend_from_slice(b"%3C"),
+            b'>' => out.extend_from_slice(b"%3E"),
+            other => out.push(*other),
+        }
+    }
+    out.extend_from_slice(rest);
+    Some(out)
+}
+
 impl AsyncRead for WatchedStream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -101,10 +128,22 @@ impl AsyncRead for WatchedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        if !stream.unread.is_empty() {
+            let fits = stream.unread.len().min(buffer.remaining());
+            buffer.put_slice(&stream.unread[..fits]);
+            stream.unread.drain(..fits);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut stream.stream).poll_read(context, buffer);
-        let count = buffer.filled().len() - before;
-        stream.progress.0.fetch_add(count, Ordering::Relaxed);
+        let read = &buffer.filled()[before..];
+        let is_first = stream.progress.0.fetch_add(read.len(), Ordering::Relaxed) == 0;
+        if is_first && let Some(mut encoded) = with_encoded_url(read) {
+            buffer.set_filled(before);
+            let fits = encoded.len().min(buffer.remaining());
+            buffer.put_slice(&encoded[..fits]);
+            stream.unread = encoded.split_off(fits);
+        }
         polled
     }
 }
@@ -154,6 +193,22 @@ impl AsyncWrite for WatchedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_typed_by_hand_is_encoded() {
+        let typed = b"GET /api/v1/query?query=up{a=\"<b>\"} HTTP/1.1\r\nx: \"y\"\r\n\r\n";
+        let encoded = with_encoded_url(typed).unwrap();
+        let expected = "GET /api/v1/query?query=up{a=%22%3Cb%3E%22} HTTP/1.1\r\nx: \"y\"\r\n\r\n";
+        assert_eq!(String::from_utf8(encoded).unwrap(), expected);
+        for other in [
+            "GET / HTTP/1.1\r\nx: \"\r\n",
+            "PRI * HTTP/2.0\r\n\"",
+            "no line \"",
+            "\"\r\n",
+        ] {
+            assert_eq!(with_encoded_url(other.as_bytes()), None, "{other}");
+        }
+    }
 
     #[test]
     fn an_error_of_the_library_gets_a_body_and_nothing_else_does() {

@@ -15,6 +15,9 @@ use crate::prom::ApiError;
 /// Bytes after which the protocol of a connection is known: the length of the HTTP/2 preface.
 const PREFACE_BYTES: usize = 24;
 
+/// Most bytes that are read first on a connection.
+const FIRST_READ_BYTES: usize = 4 << 10;
+
 /// How far the peer of a connection has come.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress(Arc<AtomicUsize>);
@@ -42,7 +45,7 @@ pub(super) struct WatchedStream {
     progress: Progress,
     /// What is left to write in the place of a library error.
     replacement: Vec<u8>,
-    /// What was read and encoded but did not fit the reader's buffer.
+    /// What was read first on the connection and is not handed on yet.
     unread: Vec<u8>,
 }
 
@@ -54,6 +57,19 @@ impl WatchedStream {
             replacement: Vec::new(),
             unread: Vec::new(),
         }
+    }
+
+    /// Reads what comes first on the connection, as a whole: the library itself begins with a few
+    /// bytes, to tell the protocols apart.
+    fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut first = vec![0; FIRST_READ_BYTES];
+        let mut buffer = ReadBuf::new(&mut first);
+        let polled = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+        let count = buffer.filled().len();
+        self.progress.0.fetch_add(count, Ordering::Relaxed);
+        first.truncate(count);
+        self.unread = with_encoded_url(&first).unwrap_or(first);
+        polled
     }
 
     fn poll_replace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -128,6 +144,12 @@ impl AsyncRead for WatchedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        if stream.unread.is_empty() && stream.progress.0.load(Ordering::Relaxed) == 0 {
+            match stream.poll_first(context) {
+                Poll::Ready(Ok(())) => {}
+                other => return other,
+            }
+        }
         if !stream.unread.is_empty() {
             let fits = stream.unread.len().min(buffer.remaining());
             buffer.put_slice(&stream.unread[..fits]);
@@ -136,14 +158,8 @@ impl AsyncRead for WatchedStream {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut stream.stream).poll_read(context, buffer);
-        let read = &buffer.filled()[before..];
-        let is_first = stream.progress.0.fetch_add(read.len(), Ordering::Relaxed) == 0;
-        if is_first && let Some(mut encoded) = with_encoded_url(read) {
-            buffer.set_filled(before);
-            let fits = encoded.len().min(buffer.remaining());
-            buffer.put_slice(&encoded[..fits]);
-            stream.unread = encoded.split_off(fits);
-        }
+        let count = buffer.filled().len() - before;
+        stream.progress.0.fetch_add(count, Ordering::Relaxed);
         polled
     }
 }

@@ -71,19 +71,7 @@ pub(super) fn evaluate(
         .lookback_ms
         .filter(|lookback_ms| *lookback_ms > 0)
         .unwrap_or(options.lookback_ms);
-    let ast = syntax_tree(request, times)?;
-    let plan = plan::build(PlanInput {
-        ast: &ast,
-        start_ms: times.start_ms(),
-        end_ms: times.end_ms(),
-        step_ms: times.step_ms(),
-        lookback_ms,
-        default_subquery_step_ms: options.default_subquery_step_ms,
-        delayed_name_removal: options.delayed_name_removal,
-    })?;
-    if times.step_ms().is_some() {
-        check_range_type(plan.value_type)?;
-    }
+    let plan = plan_of(options, request, times, lookback_ms)?;
     let prepared = clock.monotonic();
     let _memory = reserve_grids(&plan, context)?;
     let per_step = request.stats == StatsLevel::PerStep;
@@ -107,22 +95,44 @@ pub(super) fn evaluate(
     sort(&mut value);
     let finished = clock.monotonic();
     let (warnings, infos) = evaluation.notes.render(request.text, MAX_PER_SEVERITY);
+    let timings = Timings {
+        eval_total: finished.saturating_sub(started),
+        result_sort: finished.saturating_sub(evaluated),
+        query_preparation: prepared.saturating_sub(started),
+        inner_eval: evaluated.saturating_sub(prepared),
+        exec_queue: std::time::Duration::ZERO,
+        exec_total: finished.saturating_sub(started),
+    };
+    let samples = evaluation.meter.statistics(grid);
     Ok(QueryOutcome {
         value,
         warnings,
         infos,
-        stats: QueryStats {
-            timings: Timings {
-                eval_total: finished.saturating_sub(started),
-                result_sort: finished.saturating_sub(evaluated),
-                query_preparation: prepared.saturating_sub(started),
-                inner_eval: evaluated.saturating_sub(prepared),
-                exec_queue: std::time::Duration::ZERO,
-                exec_total: finished.saturating_sub(started),
-            },
-            samples: evaluation.meter.statistics(grid),
-        },
+        stats: QueryStats { timings, samples },
     })
+}
+
+/// Parses and plans a query.
+fn plan_of(
+    options: &EngineOptions,
+    request: &QueryRequest<'_>,
+    times: Times,
+    lookback_ms: i64,
+) -> Result<Plan, QueryError> {
+    let ast = syntax_tree(request, times)?;
+    let plan = plan::build(PlanInput {
+        ast: &ast,
+        start_ms: times.start_ms(),
+        end_ms: times.end_ms(),
+        step_ms: times.step_ms(),
+        lookback_ms,
+        default_subquery_step_ms: options.default_subquery_step_ms,
+        delayed_name_removal: options.delayed_name_removal,
+    })?;
+    if times.step_ms().is_some() {
+        check_range_type(plan.value_type)?;
+    }
+    Ok(plan)
 }
 
 /// What is needed per step whatever the number of series: counts, sets of steps, scalars.

@@ -3,9 +3,13 @@
 mod aggregates;
 mod functions;
 mod limits;
+mod math;
 mod names;
+mod native;
 mod operators;
+mod over_time;
 mod plans;
 mod properties;
+mod ranges;
 mod selection;
 mod statistics;

@@ -126,8 +126,31 @@ impl Builder<'_> {
                 inner: self.planned(*expr),
             },
             ExprKind::Unary { expr, .. } => Op::Negate(self.planned(*expr)),
-            ExprKind::Binary { .. } => self.binary(&expr.kind),
-            ExprKind::Aggregate { .. } => self.aggregate(&expr.kind),
+            ExprKind::Binary {
+                op,
+                lhs,
+                rhs,
+                matching,
+                return_bool,
+            } => {
+                let vectors = !self.is_scalar(*lhs) && !self.is_scalar(*rhs);
+                Op::Binary(Box::new(Binary {
+                    op: *op,
+                    lhs: self.planned(*lhs),
+                    rhs: self.planned(*rhs),
+                    matching: vectors.then(|| matching.clone().unwrap_or_default()),
+                    return_bool: *return_bool,
+                }))
+            }
+            ExprKind::Aggregate {
+                op,
+                expr,
+                param,
+                grouping,
+            } => {
+                let aggregate = self.aggregate(*op, *expr, *param, grouping);
+                Op::Aggregate(Box::new(aggregate))
+            }
             ExprKind::Call { function, args } => self.call(*function, args)?,
             ExprKind::Duration { .. } => return Ok(()),
         };
@@ -164,27 +187,6 @@ impl Builder<'_> {
 
     fn is_scalar(&self, id: ExprId) -> bool {
         self.types[id.index()] == ValueType::Scalar
-    }
-
-    fn binary(&self, kind: &ExprKind) -> Op {
-        let ExprKind::Binary {
-            op,
-            lhs,
-            rhs,
-            matching,
-            return_bool,
-        } = kind
-        else {
-            return Op::Number(f64::NAN);
-        };
-        let vectors = !self.is_scalar(*lhs) && !self.is_scalar(*rhs);
-        Op::Binary(Box::new(Binary {
-            op: *op,
-            lhs: self.planned(*lhs),
-            rhs: self.planned(*rhs),
-            matching: vectors.then(|| matching.clone().unwrap_or_default()),
-            return_bool: *return_bool,
-        }))
     }
 
     /// Returns the selector of a vector selector; `range_ms` makes it one of windows.

@@ -2,7 +2,7 @@
 
 use obsq_model::METRIC_NAME;
 use obsq_query_lang::promql::{
-    Ast, At, Duration, ExprId, ExprKind, Function, ValueType, VectorSelector,
+    AggregateOp, Ast, At, Duration, ExprId, ExprKind, Function, Grouping, ValueType, VectorSelector,
 };
 use obsq_source::compile_matchers;
 
@@ -202,18 +202,15 @@ impl Builder<'_> {
         })
     }
 
-    pub(super) fn aggregate(&self, kind: &ExprKind) -> Op {
+    pub(super) fn aggregate(
+        &self,
+        op: AggregateOp,
+        expr: ExprId,
+        param: Option<ExprId>,
+        grouping: &Grouping,
+    ) -> Aggregate {
         let ast = self.input.ast;
-        let ExprKind::Aggregate {
-            op,
-            expr,
-            param,
-            grouping,
-        } = kind
-        else {
-            return Op::Number(f64::NAN);
-        };
-        let expr = without_parens(ast, *expr);
+        let expr = without_parens(ast, expr);
         let param = param.map(|param| without_parens(ast, param));
         let value_label = param.and_then(|param| match &ast.get(param).kind {
             ExprKind::String(text) => Some(text.clone()),
@@ -223,8 +220,8 @@ impl Builder<'_> {
         labels.sort_unstable();
         labels.dedup();
         let scalar = param.filter(|_| value_label.is_none());
-        Op::Aggregate(Box::new(Aggregate {
-            op: *op,
+        Aggregate {
+            op,
             expr: self.planned(expr),
             expr_span: ast.get(expr).span,
             param: scalar.map(|param| Arg {
@@ -234,6 +231,6 @@ impl Builder<'_> {
             value_label,
             without: grouping.without,
             grouping: labels,
-        }))
+        }
     }
 }

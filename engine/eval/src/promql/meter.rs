@@ -190,3 +190,70 @@ impl Meter {
         stats
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(grid: Grid, origin: Origin) -> Frame {
+        Frame { grid, origin }
+    }
+
+    const QUERY: FrameId = FrameId(0);
+    const INNER: FrameId = FrameId(1);
+
+    #[test]
+    fn the_peak_is_the_most_that_was_held_at_once() {
+        let mut meter = Meter::new(10, &[], false);
+        meter.hold(4).unwrap();
+        meter.touch(5).unwrap();
+        meter.release(3);
+        meter.hold(2).unwrap();
+        assert_eq!(meter.held(), 3);
+        assert_eq!(meter.statistics(Grid::instant(0)).peak, 9);
+        assert!(meter.touch(7).is_ok());
+        assert!(matches!(
+            meter.touch(8),
+            Err(QueryError::TooManySamples { limit: 10 })
+        ));
+        assert!(meter.touch(usize::MAX).is_err());
+    }
+
+    #[test]
+    fn what_is_done_once_counts_for_every_step_but_is_read_once() {
+        let grid = Grid::range(0, 30, 10);
+        let frames = [
+            frame(grid, Origin::Query),
+            frame(grid.first(), Origin::Invariant),
+        ];
+        let mut meter = Meter::new(100, &frames, true);
+        meter.frame(INNER).add(0, 7, 5);
+        meter.spread(INNER, QUERY, grid);
+        let stats = meter.statistics(grid);
+        assert_eq!((stats.total_queryable, stats.read), (28, 5));
+        assert_eq!(stats.read_per_step, [(0, 5), (10, 0), (20, 0), (30, 0)]);
+        assert_eq!(stats.total_queryable_per_step[3], (30, 7));
+    }
+
+    #[test]
+    fn what_a_subquery_read_counts_at_the_step_that_uses_it() {
+        let outer = Grid::range(0, 20, 10);
+        let inner = Grid::range(-4, 19, 1);
+        let frames = [frame(outer, Origin::Query), frame(inner, Origin::Subquery)];
+        let read_at = |time_ms: i64| {
+            let mut meter = Meter::new(100, &frames, true);
+            let step = usize::try_from(time_ms - inner.start_ms).unwrap();
+            meter.frame(INNER).add(step, 0, 1);
+            meter.absorb_subquery((INNER, inner), (QUERY, outer), Some((0, 5)));
+            let stats = meter.statistics(outer);
+            stats.read_per_step.iter().position(|(_, read)| *read == 1)
+        };
+        assert_eq!(read_at(-4), Some(0));
+        assert_eq!(read_at(0), Some(0));
+        // The window of the step at 10 begins behind 5.
+        assert_eq!(read_at(5), None);
+        assert_eq!(read_at(6), Some(1));
+        assert_eq!(read_at(10), Some(1));
+        assert_eq!(read_at(19), Some(2));
+    }
+}

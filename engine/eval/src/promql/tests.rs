@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod functions;
+mod info;
 mod limits;
 mod math;
 mod names;

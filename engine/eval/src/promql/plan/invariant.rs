@@ -83,3 +83,62 @@ fn depends_on_time(function: Function) -> bool {
             | Function::Time
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(query: &str) -> (bool, bool) {
+        let ast = obsq_query_lang::promql::parse(query).into_result().unwrap();
+        let root = invariances(&ast)[ast.root().index()];
+        (root.invariant, root.once)
+    }
+
+    #[test]
+    fn what_depends_on_the_step_is_evaluated_at_each() {
+        for query in [
+            "x",
+            "x offset 5m",
+            "rate(x[5m])",
+            "time()",
+            "hour()",
+            "x @ 0 + x",
+            "topk(scalar(x), x @ 0)",
+            "predict_linear(x[5m] @ 0, 60)",
+            "timestamp(abs(x @ 0))",
+            "hour(x @ 0)",
+            "max_over_time(x[5m:])",
+            "info(x @ 0, {a=\"b\"})",
+        ] {
+            assert_eq!(of(query), (false, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_fixed_in_time_is_evaluated_once() {
+        for query in [
+            "x @ 0",
+            "x @ start()",
+            "rate(x[5m] @ end())",
+            "sum(x @ 0) + 1",
+            "1 + 2",
+            "vector(1)",
+            "timestamp(x @ 0)",
+            "timestamp((x @ 0))",
+            "topk(2, x @ 0)",
+            "max_over_time(x[5m:] @ 0)",
+            "-x @ 0",
+            "label_replace(x @ 0, \"a\", \"b\", \"c\", \"d\")",
+            "info(x @ 0)",
+        ] {
+            assert_eq!(of(query), (true, true), "{query}");
+        }
+    }
+
+    #[test]
+    fn constants_and_range_vectors_need_no_frame_of_their_own() {
+        for query in ["1", "-1", "\"text\"", "x[5m] @ 0", "x[5m:] @ 0", "start()"] {
+            assert_eq!(of(query), (true, false), "{query}");
+        }
+    }
+}

@@ -160,3 +160,135 @@ fn combine_values(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use obsq_model::{FloatHistogram, Labels};
+    use obsq_query_lang::promql::VectorMatching;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::promql::outcome::Value;
+    use crate::promql::plan::NodeId;
+
+    const STEPS: usize = 12;
+
+    /// Returns series `m{a, b}` with values at some steps, a few of them histograms.
+    fn side(name: &'static str) -> impl Strategy<Value = Vec<StepSeries>> {
+        let steps = vec(proptest::option::weighted(0.7, 0..6_u8), STEPS);
+        vec((0..3_u8, 0..2_u8, steps), 0..5).prop_map(move |all| {
+            let mut series: Vec<StepSeries> = Vec::new();
+            for (a, b, steps) in all {
+                let pairs = [
+                    ("__name__", name.to_owned()),
+                    ("a", a.to_string()),
+                    ("b", b.to_string()),
+                ];
+                let mut one = StepSeries::new(Labels::from_pairs(&pairs), false);
+                for (step, value) in steps.iter().enumerate() {
+                    match value {
+                        Some(5) => one.push(step, histogram()),
+                        Some(value) => one.push(step, Value::Float(f64::from(*value))),
+                        None => {}
+                    }
+                }
+                if !series.iter().any(|known| known.labels == one.labels) {
+                    series.push(one);
+                }
+            }
+            series
+        })
+    }
+
+    fn histogram() -> Value {
+        Value::Histogram(Arc::new(FloatHistogram {
+            count: 3.0,
+            zero_count: 3.0,
+            ..FloatHistogram::default()
+        }))
+    }
+
+    fn text(series: &[StepSeries]) -> Vec<String> {
+        let shown = series.iter().filter(|one| !one.is_empty());
+        let mut lines: Vec<String> = shown
+            .map(|one| {
+                let values = (0..STEPS).map(|step| format!("{:?}", one.get(step)));
+                let values: Vec<String> = values.collect();
+                format!("{} {} {}", one.labels, one.drop_name, values.join(" "))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    fn operators() -> impl Strategy<Value = (BinaryOp, bool)> {
+        let operator = proptest::sample::select(vec![
+            BinaryOp::Add,
+            BinaryOp::Sub,
+            BinaryOp::Mul,
+            BinaryOp::Less,
+            BinaryOp::Equal,
+            BinaryOp::TrimLower,
+        ]);
+        let with_bool = |op: BinaryOp| {
+            (
+                Just(op),
+                any::<bool>().prop_map(move |b| b && op.is_comparison()),
+            )
+        };
+        operator.prop_flat_map(with_bool)
+    }
+
+    fn matchings() -> impl Strategy<Value = VectorMatching> {
+        let cardinality = proptest::sample::select(vec![
+            MatchCardinality::OneToOne,
+            MatchCardinality::ManyToOne,
+            MatchCardinality::OneToMany,
+        ]);
+        let labels = proptest::sample::subsequence(vec!["a".to_owned(), "b".to_owned()], 0..=2);
+        (cardinality, any::<bool>(), labels).prop_map(|(cardinality, on, labels)| VectorMatching {
+            cardinality,
+            on,
+            labels,
+            ..VectorMatching::default()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_give_what_going_step_by_step_gives(
+            left in side("l"),
+            right in side("r"),
+            (op, return_bool) in operators(),
+            matching in matchings(),
+        ) {
+            let binary = Binary { op, lhs: NodeId(0), rhs: NodeId(1), matching: None, return_bool };
+            let signatures = Signatures::of(&matching, &left, &right);
+            let swapped = matching.cardinality == MatchCardinality::OneToMany;
+            let (many, one) = if swapped { (&right, &left) } else { (&left, &right) };
+            let sides = Sides {
+                binary: &binary,
+                matching: &matching,
+                signatures: &signatures,
+                many,
+                one,
+                swapped,
+                drop_at_once: false,
+            };
+            let Some(pairs) = pairs(&sides) else {
+                return Ok(());
+            };
+            let (fast, fast_findings) = combine_pairs(&sides, pairs, || Ok(())).unwrap();
+            let (slow, slow_findings) = stepwise::evaluate(sides, STEPS, || Ok(())).unwrap();
+            prop_assert_eq!(text(&fast), text(&slow));
+            let found = |findings: &Findings| {
+                let steps = findings.of_step.iter().enumerate();
+                steps.filter_map(|(step, finding)| Some((step, (*finding)?))).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(found(&fast_findings), found(&slow_findings));
+        }
+    }
+}

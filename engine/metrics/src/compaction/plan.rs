@@ -5,16 +5,12 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use crate::block::BlockMeta;
+use crate::ranges::{RANGES_MS, widest_range_ms};
 
-const HOUR_MS: i64 = 3_600_000;
 /// A window that sealing fills.
-const WINDOW_MS: i64 = 2 * HOUR_MS;
-/// Ranges that blocks grow into, each a multiple of the one before, aligned to the epoch.
-const RANGES_MS: [i64; 3] = [8 * HOUR_MS, 48 * HOUR_MS, 14 * 24 * HOUR_MS];
+const WINDOW_MS: i64 = RANGES_MS[0];
 /// A range is complete when a block reaches its end, or at the latest so long after it.
 const PATIENCE_MS: i64 = WINDOW_MS;
-/// Blocks are at most this part of the retention long, so that it can be kept.
-const RETENTION_PARTS: i64 = 10;
 
 /// Blocks that should be merged into one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +45,9 @@ pub fn plan_compaction(
     }
     let overlap = groups.values().find_map(|group| plan_overlap(group));
     overlap.or_else(|| {
-        let longest = retention_ms.map_or(i64::MAX, |retention| retention / RETENTION_PARTS);
-        let ranges = RANGES_MS.iter().filter(|range| **range <= longest);
-        ranges
+        let widest = widest_range_ms(retention_ms);
+        let grown = RANGES_MS.iter().skip(1).filter(|range| **range <= widest);
+        grown
             .flat_map(|range| groups.values().map(move |group| (*range, group)))
             .find_map(|(range, group)| plan_range(group, range, now_ms))
     })
@@ -130,6 +126,8 @@ fn plan_range(sorted: &[&BlockMeta], range_ms: i64, now_ms: i64) -> Option<Compa
 mod tests {
     use super::*;
     use crate::block::{BlockStats, Compaction, ThanosMeta};
+
+    const HOUR_MS: i64 = 3_600_000;
 
     fn meta(number: u128, min_hours: i64, max_hours: i64) -> BlockMeta {
         BlockMeta {

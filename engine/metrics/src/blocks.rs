@@ -1,16 +1,22 @@
 //! The blocks of one tenant.
 
-use std::path::PathBuf;
+mod deletes;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use obsq_model::{Matcher, TimeRange};
 use obsq_wal::{Vfs, remove_unfinished};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use ulid::Ulid;
 
 use crate::Error;
 use crate::block::{Block, BlockCache, BlockSpec, BlockWriter};
-use crate::compaction::{compact, plan_compaction, superseded_blocks};
+use crate::compaction::{compact_with, plan_compaction, superseded_blocks};
+
+use self::deletes::Deletes;
+pub(crate) use self::deletes::Mark;
 
 /// The blocks of one tenant, in the order in which their samples were acknowledged.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub(crate) struct Blocks {
     directory: PathBuf,
     cache: Arc<BlockCache>,
     list: Mutex<Arc<[Arc<Block>]>>,
+    /// Held while samples are deleted and while new blocks are listed.
+    deletes: Mutex<Deletes>,
     /// Blocks that are no longer listed but may still be read.
     doomed: Mutex<Vec<Arc<Block>>>,
     /// Blocks that could not be opened.
@@ -33,6 +41,7 @@ impl Blocks {
             directory,
             cache,
             list: Mutex::new(Arc::from([])),
+            deletes: Mutex::default(),
             doomed: Mutex::default(),
             broken: AtomicU64::new(0),
         }
@@ -82,15 +91,73 @@ impl Blocks {
         BlockWriter::create(&self.vfs, &self.directory, spec)
     }
 
-    /// Opens blocks that were just written and lists them instead of `replaced`.
-    pub(crate) fn publish(&self, written: &[Ulid], replaced: &[Ulid]) -> Result<(), Error> {
-        let mut opened = Vec::new();
-        for ulid in written {
-            let directory = self.directory.join(ulid.to_string());
-            opened.push(Arc::new(Block::open(&self.vfs, &directory, &self.cache)?));
+    /// Notes that blocks are about to be made of what can be read now. Whatever is deleted from now on
+    /// is deleted from them too when they are published.
+    pub(crate) fn begin_making(&self) -> Mark {
+        self.deletes.lock().begin()
+    }
+
+    /// Marks the samples in `range` of all series that fulfil the matchers as deleted in all blocks,
+    /// durably, those that are being made included. Returns the number of series concerned, one of
+    /// several blocks counted in each. On an error some blocks may have it and some not.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "what deletes from the whole store is still to come"
+        )
+    )]
+    pub(crate) fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, Error> {
+        // Blocks that are listed meanwhile wait, so that every block is met here or by its maker.
+        let mut deletes = self.deletes.lock();
+        deletes.note(matchers, range);
+        let mut series = 0;
+        for block in self.snapshot().iter() {
+            series += block.delete(matchers, range)?;
         }
-        self.change(opened, replaced);
+        Ok(series)
+    }
+
+    /// Opens blocks that were made since `mark` and lists them instead of `replaced`. When it fails,
+    /// they are removed.
+    pub(crate) fn publish(
+        &self,
+        mark: Mark,
+        written: &[Ulid],
+        replaced: &[Ulid],
+    ) -> Result<(), Error> {
+        self.publish_under(self.deletes.lock(), mark, written, replaced)
+    }
+
+    fn publish_under(
+        &self,
+        mut deletes: MutexGuard<'_, Deletes>,
+        mark: Mark,
+        written: &[Ulid],
+        replaced: &[Ulid],
+    ) -> Result<(), Error> {
+        let open = |ulid: &Ulid| {
+            let directory = self.directory.join(ulid.to_string());
+            let block = Block::open(&self.vfs, &directory, &self.cache)?;
+            deletes.repeat(&mark, &block)?;
+            Ok(Arc::new(block))
+        };
+        let opened: Result<Vec<_>, Error> = written.iter().map(open).collect();
+        deletes.end(mark);
+        match opened {
+            Ok(opened) => self.change(opened, replaced),
+            Err(error) => {
+                // Left there, they would stand for what they were made of at the next start.
+                self.discard(written);
+                return Err(error);
+            }
+        }
         Ok(())
+    }
+
+    /// Notes that nothing comes of what was begun at `mark`.
+    pub(crate) fn give_up(&self, mark: Mark) {
+        self.deletes.lock().end(mark);
     }
 
     /// Carries out the most urgent compaction, if there is one, and says whether there was. `stop`
@@ -108,13 +175,46 @@ impl Blocks {
         };
         let is_parent = |block: &&Arc<Block>| plan.parents.contains(&block.meta().ulid);
         let parents: Vec<_> = list.iter().filter(is_parent).cloned().collect();
-        let ulid = new_ulid(now_ms);
-        let merged = compact(&self.vfs, &self.directory, &parents, ulid, stop)?;
-        let written: &[Ulid] = if merged.is_some() { &[ulid] } else { &[] };
-        drop((parents, list));
-        self.publish(written, &plan.parents)?;
+        drop(list);
+        self.merge(parents, &plan.parents, new_ulid(now_ms), stop)?;
         self.sweep();
         Ok(true)
+    }
+
+    fn merge(
+        &self,
+        parents: Vec<Arc<Block>>,
+        replaced: &[Ulid],
+        ulid: Ulid,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Error> {
+        let mark = self.begin_making();
+        let mut held = None;
+        // Before the block appears, so that no crash brings back what was deleted meanwhile; and no
+        // delete comes between this and the new list.
+        let mut last = |directory: &Path| {
+            let deletes = self.deletes.lock();
+            if deletes.any_since(&mark) {
+                deletes.repeat(&mark, &Block::open(&self.vfs, directory, &self.cache)?)?;
+            }
+            held = Some(deletes);
+            Ok(())
+        };
+        let merged = compact_with(&self.vfs, &self.directory, &parents, ulid, stop, &mut last);
+        let mut deletes = held.unwrap_or_else(|| self.deletes.lock());
+        match merged {
+            Ok(merged) => {
+                drop(parents);
+                let written: &[Ulid] = if merged.is_some() { &[ulid] } else { &[] };
+                self.publish_under(deletes, mark, written, replaced)
+            }
+            Err(error) => {
+                deletes.end(mark);
+                // It may be there all the same, when only making its name durable has failed.
+                self.discard(&[ulid]);
+                Err(error)
+            }
+        }
     }
 
     /// Takes blocks off the list; they are removed when nobody reads them any more.
@@ -183,4 +283,76 @@ pub fn new_ulid(now_ms: i64) -> Ulid {
     use std::hash::{BuildHasher as _, RandomState};
     let random = || u128::from(RandomState::new().hash_one(now_ms));
     Ulid::from_parts(now_ms.max(0) as u64, random() << 64 | random())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::block::tests::{Model, disk, floats, labels, read_all, spec, write};
+    use obsq_wal::{FaultVfs, Faults};
+
+    const LATER_MS: i64 = 1 << 50;
+
+    fn model(from: i64) -> Model {
+        let series = |name: &str| labels(&[("__name__", name)]);
+        [
+            (series("a"), floats(from..from + 100, 10)),
+            (series("b"), floats(from..from + 100, 10)),
+        ]
+        .into()
+    }
+
+    fn blocks(vfs: Arc<dyn Vfs>, folder: &Path) -> Blocks {
+        let blocks = Blocks::new(vfs, folder.to_owned(), Arc::new(BlockCache::new(1 << 20)));
+        blocks.open_all().unwrap();
+        blocks
+    }
+
+    fn read(blocks: &Blocks) -> Model {
+        let blocks = blocks.snapshot();
+        assert_eq!(blocks.len(), 1);
+        read_all(&blocks[0], &[], TimeRange::ALL)
+    }
+
+    #[test]
+    fn a_delete_that_meets_a_compaction_is_in_the_new_block() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &model(0), spec(1));
+        write(folder.path(), &model(50), spec(2));
+        let blocks = blocks(disk(), folder.path());
+        let matchers = [Matcher::equal("__name__", "a")];
+        let calls = Cell::new(0);
+        let delete_at_the_second_series = || {
+            calls.set(calls.get() + 1);
+            if calls.get() == 2 {
+                assert_eq!(blocks.delete(&matchers, TimeRange::ALL).unwrap(), 2);
+            }
+            false
+        };
+        let compacted = blocks.compact(LATER_MS, None, &delete_at_the_second_series);
+        assert!(compacted.unwrap());
+        let names = |model: &Model| model.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&read(&blocks)), [labels(&[("__name__", "b")])]);
+        drop(blocks);
+        let again = self::blocks(disk(), folder.path());
+        assert_eq!(names(&read(&again)), [labels(&[("__name__", "b")])]);
+    }
+
+    #[test]
+    fn a_merged_block_that_cannot_be_published_leaves_its_parents_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &model(0), spec(1));
+        write(folder.path(), &model(50), spec(2));
+        let faults = Arc::new(Faults::default());
+        let blocks = blocks(Arc::new(FaultVfs::new(Arc::clone(&faults))), folder.path());
+        // Tombstones, meta, the block itself.
+        faults.failing_rename.store(3, Ordering::SeqCst);
+        blocks.compact(LATER_MS, None, &|| false).unwrap_err();
+        assert_eq!(blocks.snapshot().len(), 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(blocks.compact(LATER_MS, None, &|| false).unwrap());
+        assert_eq!(read(&blocks).len(), 2);
+    }
 }

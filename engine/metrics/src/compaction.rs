@@ -42,6 +42,19 @@ pub fn compact(
     ulid: Ulid,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<BlockMeta>, Error> {
+    compact_with(vfs, parent, blocks, ulid, stop, &mut |_directory| Ok(()))
+}
+
+/// Like [`compact`], but calls `last` with the directory of the new block right before the block
+/// appears under its name; not when there is no new block.
+pub(crate) fn compact_with(
+    vfs: &Arc<dyn Vfs>,
+    parent: &Path,
+    blocks: &[Arc<Block>],
+    ulid: Ulid,
+    stop: &dyn Fn() -> bool,
+    last: &mut dyn FnMut(&Path) -> Result<(), Error>,
+) -> Result<Option<BlockMeta>, Error> {
     // The one whose values stay comes first.
     let mut ranked: Vec<&Block> = blocks.iter().map(AsRef::as_ref).collect();
     ranked.sort_by_key(|block| (block.meta().first_seq(), block.meta().ulid));
@@ -70,7 +83,7 @@ pub fn compact(
     if writer.is_empty() {
         return Ok(None);
     }
-    writer.finish().map(Some)
+    writer.finish_with(last).map(Some)
 }
 
 /// Returns the labels of the next series of all blocks.

@@ -176,6 +176,15 @@ impl BlockWriter {
     /// for good. When it fails, the block is not there, unless only the last step failed: making its
     /// name durable.
     pub fn finish(self) -> Result<BlockMeta, Error> {
+        self.finish_with(&mut |_directory| Ok(()))
+    }
+
+    /// Like [`BlockWriter::finish`], but calls `last` with the directory of the complete block right
+    /// before it gets its name, so that what must be in the block when it appears can be added.
+    pub(crate) fn finish_with(
+        self,
+        last: &mut dyn FnMut(&Path) -> Result<(), Error>,
+    ) -> Result<BlockMeta, Error> {
         let Self {
             vfs,
             parent,
@@ -209,6 +218,7 @@ impl BlockWriter {
             obsq: Some(obsq),
         };
         write_file(vfs.as_ref(), &temporary, META_FILE, &meta.to_json())?;
+        last(&temporary)?;
         let path = parent.join(spec.ulid.to_string());
         vfs.rename(&temporary, &path)
             .map_err(obsq_wal::Error::io("rename", &temporary))?;

@@ -50,6 +50,7 @@ impl Head {
     ) -> Result<usize, Error> {
         let _one_at_a_time = self.sealing.lock();
         let before_ms = self.horizon().published_until_ms;
+        let mark = blocks.begin_making();
         let seq = {
             let _no_append = self.append.lock();
             self.sealed_until_ms
@@ -58,11 +59,16 @@ impl Head {
         };
         let sealed = self.collect(request, before_ms);
         let written = write_blocks(&sealed, request, before_ms, seq, blocks);
-        let written = written.and_then(|ulids| {
-            let published = blocks.publish(&ulids, &[]);
-            published.inspect_err(|_error| blocks.discard(&ulids))?;
-            Ok(ulids.len())
-        });
+        let written = match written {
+            Ok(ulids) => blocks
+                .publish(mark, &ulids, &[])
+                .map(|()| ulids.len())
+                .map_err(Error::from),
+            Err(error) => {
+                blocks.give_up(mark);
+                Err(error)
+            }
+        };
         for sealed in &sealed {
             let mut state = sealed.series.state.lock();
             if written.is_ok() {

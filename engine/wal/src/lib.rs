@@ -7,10 +7,12 @@
 //! - [`FramedWriter`] and [`read_framed`]: whole files of records (checkpoints, companions) that
 //!   appear at once by the seal order.
 //! - [`Vfs`]: the seam to the file system; [`DirectoryLock`]: one process per data directory.
+//! - [`abort_on_panic`]: threads that must not die alone.
 //!
 //! The bytes are described in `docs/formats/wal.md`. Deliberately absent: retries of a failed sync,
 //! appending to a segment of an earlier run, any buffer without a limit.
 
+mod abort;
 mod error;
 mod framed;
 mod lock;
@@ -23,6 +25,7 @@ mod vfs;
 mod wal;
 mod writer;
 
+pub use abort::abort_on_panic;
 pub use error::Error;
 pub use framed::{FramedWriter, read_framed};
 pub use lock::DirectoryLock;

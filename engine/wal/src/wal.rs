@@ -15,7 +15,7 @@ use crate::segment::{list_segments, segment_path};
 use crate::stats::{Counters, WalStats};
 use crate::vfs::Vfs;
 use crate::writer::{ClosedSegment, Writer};
-use crate::{Error, FileKind};
+use crate::{Error, FileKind, abort_on_panic};
 
 /// Where a log lies and how much it may hold.
 #[derive(Debug, Clone)]
@@ -156,7 +156,7 @@ impl Wal {
         };
         let thread = std::thread::Builder::new()
             .name("wal-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || abort_on_panic("wal-writer", || writer.run()))
             .map_err(Error::io("start the writer of", directory))?;
         Ok(Self {
             options,

@@ -1,5 +1,6 @@
 //! From checkpoint and log back into the heads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -38,7 +39,13 @@ impl RecoveryThread {
         let ended = Arc::clone(&state);
         let builder = std::thread::Builder::new().name("metrics-replay".to_owned());
         let started = builder.spawn(move || {
-            let outcome = recover(&shared);
+            // Reads go on without what the log has; who waits for it is told.
+            let outcome = catch_unwind(AssertUnwindSafe(|| recover(&shared)));
+            let outcome = outcome.unwrap_or_else(|_panic| {
+                Err(unavailable(
+                    "the metrics store (the replay of its log has panicked)",
+                ))
+            });
             if let Err(error) = &outcome {
                 tracing::error!(%error, "cannot recover the metrics store");
             }

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use obsq_source::Error;
+use obsq_wal::abort_on_panic;
 use parking_lot::{Condvar, Mutex};
 
 use super::Shared;
@@ -31,7 +32,9 @@ impl MaintenanceThread {
         if shared.options.maintenance {
             let (shared, stop) = (Arc::clone(shared), Arc::clone(&stop));
             let builder = std::thread::Builder::new().name(name.to_owned());
-            let started = builder.spawn(move || run(&shared, task, &stop));
+            let name = name.to_owned();
+            let started =
+                builder.spawn(move || abort_on_panic(&name, || run(&shared, task, &stop)));
             thread = Some(started.map_err(|_error| unavailable("a thread for the metrics store"))?);
         }
         Ok(Self {

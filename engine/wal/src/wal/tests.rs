@@ -170,6 +170,31 @@ fn a_closed_log_takes_nothing_and_keeps_what_was_queued() {
     assert_eq!(std::fs::metadata(file).unwrap().len(), 32 + 32);
 }
 
+/// Runs the test of that name of this program again, alone, with the variable set.
+fn run_alone(test: &str, variable: &str) -> std::process::Output {
+    let program = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new(program);
+    let command = command.args(["--exact", test, "--nocapture"]);
+    command.env(variable, "1").output().unwrap()
+}
+
+#[test]
+fn a_panic_of_the_writer_ends_the_process() {
+    const VARIABLE: &str = "OBSQ_TEST_WRITER_PANICS";
+    if std::env::var_os(VARIABLE).is_some() {
+        let bench = Bench::new();
+        let wal = bench.open(1 << 20);
+        let panics = Box::new(|_outcome| panic!("on demand"));
+        wal.submit(record(b"x"), wal.epoch(), panics).unwrap();
+        wal.close();
+        return;
+    }
+    let test = "wal::tests::a_panic_of_the_writer_ends_the_process";
+    let output = run_alone(test, VARIABLE);
+    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    assert_eq!(signal, Some(6), "{output:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10))]
 

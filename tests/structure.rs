@@ -112,3 +112,12 @@ fn every_crate_has_a_room_in_the_code_map() {
         );
     }
 }
+
+#[test]
+fn what_is_forbidden_everywhere_is_forbidden_in_the_engine_too() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let engine = read("engine/clippy.toml");
+    for line in read("clippy.toml").lines() {
+        assert!(engine.contains(line), "engine/clippy.toml lacks {line}");
+    }
+}

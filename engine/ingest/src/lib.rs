@@ -7,6 +7,10 @@
 //! good ones is counted in [`Refused`].
 
 #![warn(missing_docs)]
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "tests write files to be read")
+)]
 
 pub mod config;
 pub mod exposition;

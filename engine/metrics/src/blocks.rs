@@ -258,7 +258,7 @@ impl Blocks {
     pub(crate) fn discard(&self, written: &[Ulid]) {
         for ulid in written {
             let directory = self.directory.join(ulid.to_string());
-            if directory.try_exists().unwrap_or(true)
+            if self.vfs.exists(&directory).unwrap_or(true)
                 && let Err(error) = self.remove(*ulid)
             {
                 tracing::warn!(block = %ulid, %error, "cannot remove a block that was not published");

@@ -13,6 +13,14 @@
 //!
 //! The layout of the data directory and the guarantees are in `docs/storage.md`.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::disallowed_methods,
+        reason = "tests look at the disk past the seam"
+    )
+)]
+
 mod block;
 mod block_set;
 mod blocks;

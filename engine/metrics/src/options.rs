@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use obsq_model::Clock;
-use obsq_wal::{DiskVfs, Vfs};
+use obsq_wal::{DiskVfs, Vfs, WalOptions};
 
 /// Where a metrics store lies and what it keeps.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct StoreOptions {
     pub maintenance: bool,
     /// The file system under log, checkpoints and head.
     pub vfs: Arc<dyn Vfs>,
+    /// Changes the options of the log before it is opened.
+    pub tune_log: fn(&mut WalOptions),
 }
 
 impl StoreOptions {
@@ -44,6 +46,7 @@ impl StoreOptions {
             block_cache_bytes: 256 << 20,
             maintenance: true,
             vfs: Arc::new(DiskVfs),
+            tune_log: |_options| {},
         }
     }
 }

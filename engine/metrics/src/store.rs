@@ -90,7 +90,7 @@ impl MetricStore {
             .vfs
             .create_dir_all(data_dir)
             .map_err(io("create", data_dir))?;
-        let lock = DirectoryLock::acquire(data_dir).map_err(from_wal)?;
+        let lock = DirectoryLock::acquire(options.vfs.as_ref(), data_dir).map_err(from_wal)?;
         let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
         let tenants = Tenants::open_all(&options, &cache)?;
         let shared = Arc::new(Shared {

@@ -12,6 +12,14 @@
 //! The bytes are described in `docs/formats/wal.md`. Deliberately absent: retries of a failed sync,
 //! appending to a segment of an earlier run, any buffer without a limit.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::disallowed_methods,
+        reason = "tests look at the disk past the seam"
+    )
+)]
+
 mod abort;
 mod error;
 mod framed;
@@ -33,7 +41,7 @@ pub use queue::{Done, Epoch, Refused};
 pub use reader::{Damage, Gap, RecordReader};
 pub use record::{FileKind, MAX_PAYLOAD_BYTES, Record};
 pub use stats::WalStats;
-pub use vfs::{DiskSpace, DiskVfs, Vfs, VfsFile, read_file, remove_unfinished};
+pub use vfs::{DiskSpace, DiskVfs, Vfs, VfsFile, VfsLock, read_file, remove_unfinished};
 #[cfg(any(test, feature = "fault"))]
 pub use vfs::{FaultVfs, Faults};
 pub use wal::{Replayed, Wal, WalOptions, replay};

@@ -227,8 +227,8 @@ impl Queue {
         self.state.lock().closing == Closing::Abort
     }
 
-    /// Takes whatever is left after the writer has stopped.
-    pub(crate) fn leftovers(&self) -> Vec<Entry> {
+    /// Takes what waits now, or is left after the writer has stopped.
+    pub(crate) fn take_waiting(&self) -> Vec<Entry> {
         std::mem::take(&mut self.state.lock().entries)
     }
 }

@@ -6,10 +6,6 @@ use crate::record::{FILE_HEADER_BYTES, FileHeader, VERSION};
 use crate::vfs::{Vfs, VfsFile};
 use crate::{Error, FileKind};
 
-/// Room that is filled with zeros ahead of the writing, so that a sync of a few records need not
-/// change the file's length or its map of blocks.
-const PREALLOCATED_BYTES: u64 = 1 << 20;
-
 /// Returns the segment's file.
 pub(crate) fn segment_path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:08}"))
@@ -38,18 +34,19 @@ pub(crate) struct SegmentWriter {
     synced: u64,
     /// End of the room filled with zeros.
     allocated: u64,
+    /// How many zeros are written ahead.
+    preallocated_bytes: u64,
 }
 
 impl SegmentWriter {
     /// Creates the file, durable with its name.
     pub(crate) fn create(
         vfs: &dyn Vfs,
-        directory: &Path,
-        number: u64,
+        path: PathBuf,
         first_seq: u64,
         previous_seq: u64,
+        preallocated_bytes: u64,
     ) -> Result<Self, Error> {
-        let path = segment_path(directory, number);
         let header = FileHeader {
             version: VERSION,
             kind: FileKind::SEGMENT,
@@ -63,9 +60,11 @@ impl SegmentWriter {
             written: 0,
             synced: 0,
             allocated: 0,
+            preallocated_bytes,
         };
         segment.append(&header.encode())?;
         segment.sync()?;
+        let directory = segment.path.parent().unwrap_or(Path::new("."));
         vfs.sync_dir(directory)
             .map_err(Error::io("sync", directory))?;
         debug_assert_eq!(segment.written, FILE_HEADER_BYTES as u64);
@@ -85,13 +84,13 @@ impl SegmentWriter {
     /// Fills room with zeros. That it fails is no harm: the records may still fit.
     fn preallocate(&mut self, len: u64) {
         let needed = self.written + len;
-        if needed <= self.allocated {
+        if needed <= self.allocated || self.preallocated_bytes == 0 {
             return;
         }
         let from = self.allocated.max(needed);
-        let zeros = vec![0; PREALLOCATED_BYTES as usize];
+        let zeros = vec![0; self.preallocated_bytes as usize];
         if self.file.write_all_at(&zeros, from).is_ok() {
-            self.allocated = from + PREALLOCATED_BYTES;
+            self.allocated = from + self.preallocated_bytes;
         }
     }
 

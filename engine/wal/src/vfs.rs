@@ -3,6 +3,11 @@
 //! Everything that must survive a crash goes through [`Vfs`], so that tests can put a disk under it
 //! that fails, fills up or forgets what was not synced.
 
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the one place that calls the system"
+)]
 mod disk;
 #[cfg(any(test, feature = "fault"))]
 mod fault;
@@ -57,6 +62,9 @@ pub trait VfsFile: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// Something that is held until it is dropped.
+pub trait VfsLock: Debug + Send + Sync {}
+
 /// A file system.
 pub trait Vfs: Debug + Send + Sync {
     /// Creates an empty file, replacing an existing one, for reading and writing.
@@ -64,6 +72,13 @@ pub trait Vfs: Debug + Send + Sync {
 
     /// Opens an existing file for reading.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
+
+    /// Says whether there is a file or directory of that name.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// Locks a file, which is created when missing, against other processes; `None` when one of
+    /// them holds it. A killed process leaves the file behind but not the lock.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn VfsLock>>>;
 
     /// Returns the names in a directory, sorted; none when it does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;

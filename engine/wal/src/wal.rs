@@ -32,10 +32,16 @@ pub struct WalOptions {
     pub queue_bytes: usize,
     /// How long callers wait for room before they are told that the log is too slow.
     pub patience: Duration,
+    /// Zeros written ahead of the records, so that a sync of a few of them need not change the
+    /// file's length or its map of blocks.
+    pub preallocated_bytes: u64,
+    /// Whether a thread of the log writes. Without it [`Wal::submit`] and [`Wal::cut`] do before
+    /// they return: no group commit, but the same order of calls to the file system every time.
+    pub threaded: bool,
 }
 
 impl WalOptions {
-    /// Returns options with segments and a queue of 64 MiB and a patience of 10 s.
+    /// Returns options with segments and a queue of 64 MiB, a patience of 10 s and a thread.
     pub fn new(vfs: Arc<dyn Vfs>, clock: Arc<dyn Clock>, directory: PathBuf) -> Self {
         Self {
             vfs,
@@ -44,6 +50,8 @@ impl WalOptions {
             segment_bytes: 64 << 20,
             queue_bytes: 64 << 20,
             patience: Duration::from_secs(10),
+            preallocated_bytes: 1 << 20,
+            threaded: true,
         }
     }
 }
@@ -123,7 +131,17 @@ pub struct Wal {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     closed: Arc<Mutex<Vec<ClosedSegment>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Writing>,
+}
+
+/// Who writes.
+#[derive(Debug)]
+enum Writing {
+    Thread(JoinHandle<()>),
+    /// Whoever submits.
+    Caller(Box<Writer>),
+    /// Nobody any more.
+    Ended,
 }
 
 impl Wal {
@@ -153,17 +171,23 @@ impl Wal {
             number,
             good_seq: replayed.last_seq,
             buffer: Vec::new(),
+            preallocated_bytes: options.preallocated_bytes,
         };
-        let thread = std::thread::Builder::new()
-            .name("wal-writer".to_owned())
-            .spawn(move || abort_on_panic("wal-writer", || writer.run()))
-            .map_err(Error::io("start the writer of", directory))?;
+        let writing = if options.threaded {
+            let thread = std::thread::Builder::new()
+                .name("wal-writer".to_owned())
+                .spawn(move || abort_on_panic("wal-writer", || writer.run()))
+                .map_err(Error::io("start the writer of", directory))?;
+            Writing::Thread(thread)
+        } else {
+            Writing::Caller(Box::new(writer))
+        };
         Ok(Self {
             options,
             queue,
             counters,
             closed,
-            writer: Mutex::new(Some(thread)),
+            writer: Mutex::new(writing),
         })
     }
 
@@ -182,7 +206,18 @@ impl Wal {
     /// on the writer's thread, when the record is on disk or cannot get there. Never blocks on the
     /// disk.
     pub fn submit(&self, record: Record, epoch: Epoch, done: Done) -> Result<u64, Box<Refused>> {
-        self.queue.push(record, epoch, done).map_err(Box::new)
+        let seq = self.queue.push(record, epoch, done).map_err(Box::new)?;
+        self.write_here();
+        Ok(seq)
+    }
+
+    /// Writes what waits, if there is no thread to do so.
+    fn write_here(&self) {
+        if !self.options.threaded
+            && let Writing::Caller(writer) = &mut *self.writer.lock()
+        {
+            writer.write_waiting();
+        }
     }
 
     /// Returns the number of the last record submitted, or the one the log started after.
@@ -193,7 +228,9 @@ impl Wal {
     /// Begins a new segment and epoch and returns the number of the last record before them, the
     /// one to hand to [`Wal::truncate`] once a checkpoint holds everything up to it.
     pub fn cut(&self) -> u64 {
-        self.queue.cut()
+        let last_seq = self.queue.cut();
+        self.write_here();
+        last_seq
     }
 
     /// Removes the segments that hold no record after `through_seq`.
@@ -228,10 +265,14 @@ impl Wal {
 
     fn stop(&self, abort: bool) {
         self.queue.close(abort);
-        if let Some(writer) = self.writer.lock().take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer of the log has panicked");
+        match std::mem::replace(&mut *self.writer.lock(), Writing::Ended) {
+            Writing::Thread(writer) => {
+                if writer.join().is_err() {
+                    tracing::error!("the writer of the log has panicked");
+                }
+            }
+            Writing::Caller(writer) => writer.run(),
+            Writing::Ended => {}
         }
     }
 }

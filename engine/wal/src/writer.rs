@@ -36,6 +36,7 @@ pub(crate) struct Writer {
     /// The last record that is on the disk.
     pub(crate) good_seq: u64,
     pub(crate) buffer: Vec<u8>,
+    pub(crate) preallocated_bytes: u64,
 }
 
 /// Records that are written and synced together.
@@ -71,7 +72,13 @@ impl Writer {
         if !self.queue.is_aborted() {
             self.finish_segment();
         }
-        fail_entries(self.queue.leftovers(), &Error::Closed);
+        fail_entries(self.queue.take_waiting(), &Error::Closed);
+    }
+
+    /// Writes what waits now.
+    pub(crate) fn write_waiting(&mut self) {
+        let entries = self.queue.take_waiting();
+        self.write_entries(entries);
     }
 
     /// Ends the segment in order.
@@ -146,7 +153,8 @@ impl Writer {
         if self.segment.is_none() {
             let (first, good) = (group.first_seq, self.good_seq);
             let vfs = self.vfs.as_ref();
-            let segment = SegmentWriter::create(vfs, &self.directory, self.number, first, good)?;
+            let path = segment_path(&self.directory, self.number);
+            let segment = SegmentWriter::create(vfs, path, first, good, self.preallocated_bytes)?;
             self.counters.note_segment();
             self.segment = Some(segment);
         }

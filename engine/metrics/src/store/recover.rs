@@ -82,11 +82,12 @@ impl RecoveryThread {
 /// Reads the checkpoint, replays the log and opens it for writing.
 fn recover(shared: &Shared) -> Result<(), Error> {
     let options = &shared.options;
-    let wal_options = WalOptions::new(
+    let mut wal_options = WalOptions::new(
         Arc::clone(&options.vfs),
         Arc::clone(&options.clock),
         wal_directory(options),
     );
+    (options.tune_log)(&mut wal_options);
     let (vfs, wal_directory) = (options.vfs.as_ref(), &wal_options.directory);
     remove_unfinished(vfs, wal_directory).map_err(from_wal)?;
     let mut recovery = Recovery {

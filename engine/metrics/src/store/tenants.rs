@@ -35,7 +35,10 @@ impl Tenants {
         let names = options.vfs.list(&directory);
         for name in names.map_err(io("list", &directory))? {
             let metrics = directory.join(&name).join("metrics");
-            let has_metrics = metrics.try_exists().map_err(io("look at", &metrics))?;
+            let has_metrics = options
+                .vfs
+                .exists(&metrics)
+                .map_err(io("look at", &metrics))?;
             if let Some(name) = Tenant::from_directory_name(&name).filter(|_name| has_metrics) {
                 let tenant = Arc::new(TenantStore::open(options, cache, name.clone(), 0)?);
                 tenants.by_name.insert(name, tenant);

@@ -1,11 +1,10 @@
 //! The machine's own file system.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-
 use std::path::{Path, PathBuf};
 
-use super::{DiskSpace, Vfs, VfsFile};
+use super::{DiskSpace, Vfs, VfsFile, VfsLock};
 
 /// The machine's own file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +32,8 @@ impl VfsFile for File {
     }
 }
 
+impl VfsLock for File {}
+
 impl Vfs for DiskVfs {
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         let mut options = OpenOptions::new();
@@ -42,6 +43,21 @@ impl Vfs for DiskVfs {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn VfsLock>>> {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true);
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{DiskSpace, DiskVfs, Vfs, VfsFile};
+use super::{DiskSpace, DiskVfs, Vfs, VfsFile, VfsLock};
 
 /// What shall fail; shared between a [`FaultVfs`] and the test that owns it.
 #[derive(Debug, Default)]
@@ -100,6 +100,14 @@ impl Vfs for FaultVfs {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(self.wrap(DiskVfs.open(path)?))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        DiskVfs.exists(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn VfsLock>>> {
+        DiskVfs.lock(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {

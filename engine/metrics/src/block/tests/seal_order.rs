@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use obsq_wal::{DiskSpace, VfsFile};
+use obsq_wal::{DiskSpace, VfsFile, VfsLock};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -90,6 +90,14 @@ impl Vfs for JournalVfs {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         DiskVfs.open(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        DiskVfs.exists(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn VfsLock>>> {
+        DiskVfs.lock(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {

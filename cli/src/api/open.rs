@@ -85,14 +85,10 @@ pub(crate) fn open_directory(
     }
 }
 
-/// Opens obsq's own store, which no server may hold at the same time.
+/// Opens obsq's own store for reading; a server may hold it at the same time.
 fn open_store(dir: &Path, clock: Arc<dyn Clock>) -> Result<MetricStore, Failure> {
-    let mut options = StoreOptions::new(dir.to_owned(), clock);
-    options.maintenance = false;
-    MetricStore::open(options).map_err(|error| {
-        Failure::failed(format!("cannot open `{}`", dir.display()))
-            .because(&error)
-            .hint("when a server holds the directory, ask it with `--server`")
+    MetricStore::open_read_only(StoreOptions::new(dir.to_owned(), clock)).map_err(|error| {
+        Failure::failed(format!("cannot open `{}`", dir.display())).because(&error)
     })
 }
 

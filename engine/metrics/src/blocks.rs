@@ -57,6 +57,8 @@ impl Blocks {
         for name in names.iter().filter(|name| Ulid::from_string(name).is_ok()) {
             match Block::open(&self.vfs, &self.directory.join(name), &self.cache) {
                 Ok(block) => opened.push(Arc::new(block)),
+                // Another process has removed it meanwhile.
+                Err(_gone) if self.is_gone(name) => {}
                 Err(error) => {
                     self.broken.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(block = %name, %error, "cannot open a block, going on without it");
@@ -68,6 +70,11 @@ impl Blocks {
         self.change(opened, &replaced);
         self.sweep();
         Ok(())
+    }
+
+    fn is_gone(&self, name: &str) -> bool {
+        let left = self.vfs.list(&self.directory.join(name));
+        left.is_ok_and(|names| names.is_empty())
     }
 
     /// Returns the blocks as they are now, those whose samples were acknowledged first in front.

@@ -39,7 +39,7 @@ const KIND_SERIES: u8 = 2;
 const SERIES_PER_RECORD: usize = 64;
 
 /// Returns the path of the checkpoint among the segments in `wal_directory`.
-fn checkpoint_path(wal_directory: &Path) -> PathBuf {
+pub(crate) fn checkpoint_path(wal_directory: &Path) -> PathBuf {
     wal_directory.join("checkpoint")
 }
 

@@ -2,6 +2,7 @@
 
 mod append;
 mod maintain;
+mod read_only;
 mod recover;
 mod source;
 mod status;
@@ -60,7 +61,8 @@ pub(crate) struct Shared {
     maintenance: Mutex<Maintenance>,
     /// Held by the one compaction at a time.
     compacting: Mutex<()>,
-    _lock: DirectoryLock,
+    /// `None` for a store that is only read.
+    lock: Option<DirectoryLock>,
 }
 
 /// What writers are told.
@@ -91,6 +93,11 @@ impl MetricStore {
             .create_dir_all(data_dir)
             .map_err(io("create", data_dir))?;
         let lock = DirectoryLock::acquire(options.vfs.as_ref(), data_dir).map_err(from_wal)?;
+        Self::start(options, Some(lock))
+    }
+
+    /// Opens blocks and begins to replay the log. Without the lock nothing may be written.
+    fn start(options: StoreOptions, lock: Option<DirectoryLock>) -> Result<Self, Error> {
         let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
         let tenants = Tenants::open_all(&options, &cache)?;
         let shared = Arc::new(Shared {
@@ -106,7 +113,7 @@ impl MetricStore {
             maintenance: Mutex::new(Maintenance::begin(&options)),
             compacting: Mutex::default(),
             options,
-            _lock: lock,
+            lock,
         });
         let threads = [
             MaintenanceThread::start(&shared, "metrics-store", Shared::maintain)?,

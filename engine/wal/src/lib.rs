@@ -41,7 +41,9 @@ pub use queue::{Done, Epoch, Refused};
 pub use reader::{Damage, Gap, RecordReader};
 pub use record::{FileKind, MAX_PAYLOAD_BYTES, Record};
 pub use stats::WalStats;
-pub use vfs::{DiskSpace, DiskVfs, Vfs, VfsFile, VfsLock, read_file, remove_unfinished};
+pub use vfs::{
+    DiskSpace, DiskVfs, ReadOnlyVfs, Vfs, VfsFile, VfsLock, read_file, remove_unfinished,
+};
 #[cfg(any(test, feature = "fault"))]
 pub use vfs::{FaultVfs, Faults};
 pub use wal::{Replayed, Wal, WalOptions, replay};

@@ -11,6 +11,7 @@
 mod disk;
 #[cfg(any(test, feature = "fault"))]
 mod fault;
+mod read_only;
 
 use std::fmt::Debug;
 use std::io;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub use disk::DiskVfs;
 #[cfg(any(test, feature = "fault"))]
 pub use fault::{FaultVfs, Faults};
+pub use read_only::ReadOnlyVfs;
 
 use crate::Error;
 

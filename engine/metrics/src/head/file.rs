@@ -171,6 +171,15 @@ impl HeadFile {
         }
     }
 
+    /// Opens the file if it is one of an earlier run.
+    pub(crate) fn pin(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if state.written == EXISTING {
+            self.open(&mut state)?;
+        }
+        Ok(())
+    }
+
     /// Removes the file. Those who have chunks in it can still read them while it is open.
     pub(crate) fn remove(&self) -> Result<(), Error> {
         // Kept open for those who read it.

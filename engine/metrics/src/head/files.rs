@@ -76,6 +76,16 @@ impl ChunkFiles {
         Ok(())
     }
 
+    /// Opens the files of an earlier run, so that they can be read when another process has removed
+    /// them. One that is gone already is missed when it is read.
+    pub(crate) fn pin(&self) {
+        for file in self.all() {
+            if let Err(error) = file.pin() {
+                tracing::debug!(file = file.number(), %error, "cannot open chunks of the head");
+            }
+        }
+    }
+
     /// Syncs all files as far as they go. One that fails is doubtful from then on.
     pub(crate) fn sync_all(&self) {
         for file in self.all() {

@@ -127,6 +127,11 @@ fn recover(shared: &Shared) -> Result<(), Error> {
     shared
         .replayed_records
         .store(replayed.records, Ordering::Relaxed);
+    if shared.lock.is_none() {
+        shared.pin_files();
+        shared.ready.store(true, Ordering::Release);
+        return Ok(());
+    }
     let wal = Wal::open(wal_options, replayed).map_err(from_wal)?;
     if shared.wal.set(wal).is_err() {
         return Err(unavailable(super::NOT_READY));

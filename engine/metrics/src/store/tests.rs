@@ -5,3 +5,4 @@ mod lifecycle;
 mod many;
 mod model;
 mod races;
+mod read_only;

@@ -141,6 +141,7 @@ impl Telemetry {
                 return self.write_received(metric, page);
             }
             Metric::StoreRefused => return write_refused(page, stats),
+            Metric::StoreFailing => return write_failing(page, stats),
             Metric::StartTime => app.start_ms as f64 / 1000.0,
             Metric::Ready => f64::from(u8::from(app.is_ready())),
             Metric::Panics => self.panics.load(Ordering::Relaxed) as f64,
@@ -225,6 +226,17 @@ impl Telemetry {
                 }
             }
         }
+    }
+}
+
+fn write_failing(page: &mut Exposition, stats: &StoreStats) {
+    let failing = &stats.failing;
+    for (task, count) in [
+        ("checkpoint", failing.checkpoints),
+        ("compaction", failing.compactions),
+        ("seal", failing.seals),
+    ] {
+        page.sample(Metric::StoreFailing, &[("task", task)], count as f64);
     }
 }
 

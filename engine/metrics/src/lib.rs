@@ -51,5 +51,5 @@ pub use blocks::new_ulid;
 pub use compaction::{CompactionPlan, compact, plan_compaction, superseded_blocks};
 pub use error::Error;
 pub use options::StoreOptions;
-pub use stats::{HeadStatus, NamedCount, RejectedCounts, StoreStats};
+pub use stats::{FailingTasks, HeadStatus, NamedCount, RejectedCounts, StoreStats};
 pub use store::MetricStore;

@@ -28,6 +28,8 @@ pub struct StoreStats {
     pub checkpoints: u64,
     /// Checkpoints, seals and compactions that failed.
     pub maintenance_failures: u64,
+    /// Tasks whose last try failed.
+    pub failing: FailingTasks,
     /// Blocks sealed from the head.
     pub seals: u64,
     /// Compactions done.
@@ -48,6 +50,17 @@ pub struct StoreStats {
     pub block_bytes: u64,
     /// Blocks that could not be opened.
     pub broken_blocks: u64,
+}
+
+/// Tasks that fail at present and are tried again, ever more rarely.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailingTasks {
+    /// Tenants whose head cannot be sealed.
+    pub seals: u64,
+    /// 1 when checkpoints cannot be written.
+    pub checkpoints: u64,
+    /// Tenants whose blocks cannot be merged.
+    pub compactions: u64,
 }
 
 /// Refused samples and exemplars by reason.

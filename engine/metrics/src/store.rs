@@ -1,6 +1,7 @@
 //! The store as the rest of the program sees it.
 
 mod append;
+mod backoff;
 mod maintain;
 mod read_only;
 mod recover;
@@ -18,6 +19,7 @@ use obsq_source::Error;
 use obsq_wal::{DirectoryLock, Wal};
 use parking_lot::{Mutex, RwLock};
 
+pub(crate) use self::backoff::Backoff;
 pub(crate) use self::source::from_block;
 
 use self::maintain::Maintenance;
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     /// Failed log writes of which the last checkpoint holds what the heads took.
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
+    checkpointing: Backoff,
     /// Held by the one compaction at a time.
     compacting: Mutex<()>,
     /// `None` for a store that is only read.
@@ -111,6 +114,7 @@ impl MetricStore {
             missing_records: AtomicU64::new(0),
             settled_failures: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
+            checkpointing: Backoff::new("checkpoint", 1000, 10_000),
             compacting: Mutex::default(),
             options,
             lock,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use obsq_model::Tenant;
 use obsq_source::{Error, SeriesBatch};
@@ -17,6 +17,12 @@ use crate::exemplars::ExemplarStore;
 use crate::head::{CheckedBatch, ChunkFiles, Head, seal_due_ms};
 use crate::metadata::MetadataStore;
 use crate::options::StoreOptions;
+use crate::store::Backoff;
+
+/// The longest that seals rest after failures,
+const SEAL_REST_MS: i64 = 5 * 60 * 1000;
+/// and compactions.
+const COMPACTION_REST_MS: i64 = 60 * 60 * 1000;
 
 /// What the store holds of one tenant.
 #[derive(Debug)]
@@ -31,8 +37,8 @@ pub(crate) struct TenantStore {
     directory: PathBuf,
     /// Versions of exemplars and metadata that are in the companions.
     saved: Mutex<(u64, u64)>,
-    /// Until when compaction leaves the blocks alone, after a failure.
-    compaction_rests_until_ms: AtomicI64,
+    pub(crate) sealing: Backoff,
+    pub(crate) compacting: Backoff,
 }
 
 impl TenantStore {
@@ -61,7 +67,8 @@ impl TenantStore {
             exemplars: Mutex::new(exemplars),
             metadata: Mutex::new(metadata),
             directory,
-            compaction_rests_until_ms: AtomicI64::new(i64::MIN),
+            sealing: Backoff::new("seal", 1000, SEAL_REST_MS),
+            compacting: Backoff::new("compaction", 60 * 1000, COMPACTION_REST_MS),
         })
     }
 
@@ -73,17 +80,6 @@ impl TenantStore {
     /// Gives the tenant its number.
     pub(crate) fn set_number(&self, number: u32) {
         self.number.store(number, Ordering::Release);
-    }
-
-    /// Returns the time before which compaction leaves the blocks alone.
-    pub(crate) fn compaction_rests_until_ms(&self) -> i64 {
-        self.compaction_rests_until_ms.load(Ordering::Relaxed)
-    }
-
-    /// Lets compaction leave the blocks alone until `until_ms`.
-    pub(crate) fn rest_compaction(&self, until_ms: i64) {
-        let rests_until_ms = &self.compaction_rests_until_ms;
-        rests_until_ms.store(until_ms, Ordering::Relaxed);
     }
 
     /// Writes the companions whose content has changed.

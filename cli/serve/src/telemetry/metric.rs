@@ -100,6 +100,8 @@ metrics! {
         "Checkpoints written.";
     StoreCompactions: Counter "obsq_store_compactions_total"
         "Compactions done.";
+    StoreFailing: Gauge "obsq_store_failing"
+        "Tenants for which a task of the store fails and is tried again, by task.";
     StoreHeadChunks: Gauge "obsq_store_head_chunks"
         "Chunks in the heads of all tenants.";
     StoreHeadBytes: Gauge "obsq_store_head_file_bytes"

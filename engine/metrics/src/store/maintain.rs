@@ -19,18 +19,11 @@ const CHECKPOINT_INTERVAL_MS: i64 = 5 * 60 * 1000;
 /// or when the log has grown by this much.
 const CHECKPOINT_BYTES: u64 = 256 << 20;
 
-/// After a failed checkpoint the next one is tried this much later.
-const FAILED_CHECKPOINT_REST_MS: i64 = 10 * 1000;
-/// After a failure a tenant's blocks are left alone for this long.
-const FAILED_COMPACTION_REST_MS: i64 = 10 * 60 * 1000;
-
 /// What was done last.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
     checkpoint_ms: i64,
     checkpoint_bytes: u64,
-    /// After a failure no other checkpoint is tried before this time, unless the clock goes back.
-    retry_ms: Option<i64>,
     /// Failed log writes whose samples may be in the heads but not in the log.
     failures: u64,
     /// Whether something was sealed that the checkpoint still has.
@@ -42,7 +35,6 @@ impl Maintenance {
         Self {
             checkpoint_ms: options.clock.now_ms(),
             checkpoint_bytes: 0,
-            retry_ms: None,
             failures: 0,
             sealed: false,
         }
@@ -65,14 +57,15 @@ impl Shared {
         let mut last = self.maintenance.lock();
         let now_ms = self.options.clock.now_ms();
         for tenant in self.tenants.read().all() {
-            note(self.seal_due(&tenant, now_ms, &mut last));
-        }
-        if self.is_checkpoint_due(&last, now_ms) {
-            let written = self.write_checkpoint(&mut last);
-            if written.is_err() {
-                last.retry_ms = Some(now_ms + FAILED_CHECKPOINT_REST_MS);
+            if tenant.sealing.rests(now_ms) {
+                continue;
             }
-            note(written);
+            let sealed = self.seal_due(&tenant, now_ms, &mut last);
+            tenant.sealing.note(now_ms, &tenant.name, &sealed);
+            note(sealed);
+        }
+        if !self.checkpointing.rests(now_ms) && self.is_checkpoint_due(&last, now_ms) {
+            note(self.write_checkpoint(&mut last));
         }
         for tenant in self.tenants.read().all() {
             self.drop_expired(&tenant, now_ms);
@@ -91,19 +84,20 @@ impl Shared {
         let stop = || self.is_stopping();
         for tenant in self.tenants.read().all() {
             let now_ms = self.options.clock.now_ms();
-            if tenant.compaction_rests_until_ms() > now_ms {
+            if tenant.compacting.rests(now_ms) {
                 continue;
             }
             loop {
-                match tenant
-                    .blocks
-                    .compact(now_ms, self.options.retention_ms, &stop)
-                {
+                let (blocks, retention_ms) = (&tenant.blocks, self.options.retention_ms);
+                let compacted = blocks.compact(now_ms, retention_ms, &stop);
+                if !matches!(compacted, Err(crate::Error::Stopped)) {
+                    tenant.compacting.note(now_ms, &tenant.name, &compacted);
+                }
+                match compacted {
                     Ok(true) => add(&self.counters.compactions, 1),
                     Ok(false) | Err(crate::Error::Stopped) => break,
                     Err(error) => {
                         add(&self.counters.failures, 1);
-                        tenant.rest_compaction(now_ms + FAILED_COMPACTION_REST_MS);
                         done = Err(error.into());
                         break;
                     }
@@ -122,6 +116,8 @@ impl Shared {
             let newest_ms = head.newest_ms().saturating_add(1);
             let until_ms = newest_ms.max(head.horizon().late_before_ms);
             let sealed = self.seal(&tenant, until_ms, true, &mut last);
+            let now_ms = self.options.clock.now_ms();
+            tenant.sealing.note(now_ms, &tenant.name, &sealed);
             if sealed.is_err() {
                 done = sealed;
             }
@@ -183,10 +179,6 @@ impl Shared {
     fn is_checkpoint_due(&self, last: &Maintenance, now_ms: i64) -> bool {
         let wal = self.wal.get().map(Wal::stats).unwrap_or_default();
         let grown = wal.bytes.saturating_sub(last.checkpoint_bytes);
-        let rests = |until_ms| (until_ms - FAILED_CHECKPOINT_REST_MS..until_ms).contains(&now_ms);
-        if last.retry_ms.is_some_and(rests) {
-            return false;
-        }
         let age_ms = now_ms.saturating_sub(last.checkpoint_ms);
         let old = !(0..CHECKPOINT_INTERVAL_MS).contains(&age_ms);
         last.sealed
@@ -196,6 +188,13 @@ impl Shared {
     }
 
     fn write_checkpoint(&self, last: &mut Maintenance) -> Result<(), Error> {
+        let written = self.try_checkpoint(last);
+        let now_ms = self.options.clock.now_ms();
+        self.checkpointing.note(now_ms, "all tenants", &written);
+        written
+    }
+
+    fn try_checkpoint(&self, last: &mut Maintenance) -> Result<(), Error> {
         let log = self.wal()?;
         let wal = log.stats();
         let now_ms = self.options.clock.now_ms();
@@ -220,7 +219,6 @@ impl Shared {
         *last = Maintenance {
             checkpoint_ms: now_ms,
             checkpoint_bytes: wal.bytes,
-            retry_ms: None,
             failures: wal.failures,
             sealed: false,
         };

@@ -18,9 +18,12 @@ impl Shared {
             ..StoreStats::default()
         };
         self.counters.fill(&mut stats);
+        stats.failing.checkpoints = u64::from(self.checkpointing.is_failing());
         for tenant in self.tenants.read().all() {
             let head = &tenant.head;
             stats.tenants += 1;
+            stats.failing.seals += u64::from(tenant.sealing.is_failing());
+            stats.failing.compactions += u64::from(tenant.compacting.is_failing());
             let index = head.index.read();
             stats.head_series += index.len() as u64;
             let chunks = index

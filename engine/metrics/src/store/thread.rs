@@ -70,9 +70,8 @@ fn run(shared: &Shared, task: Task, (stop, changed): &(Mutex<bool>, Condvar)) {
             return;
         }
         drop(stopped);
-        if let Err(error) = task(shared) {
-            tracing::warn!(%error, "maintenance of the metrics store failed and will be tried again");
-        }
+        // Failures are told when they begin and when they end.
+        drop(task(shared));
         stopped = stop.lock();
     }
 }

@@ -199,6 +199,33 @@ fn a_failed_seal_loses_nothing_and_is_made_up_for() {
 }
 
 #[test]
+fn a_seal_that_fails_is_tried_again_ever_more_rarely() {
+    let bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    let due_ms = 150 * 60_000;
+    let tries_in = |after_ms: std::ops::Range<i64>| {
+        bench.faults.failing_rename.store(1, Ordering::SeqCst);
+        after_ms
+            .step_by(1000)
+            .filter(|at| {
+                bench.clock.set_ms(NOW_MS + due_ms + at);
+                let failed = bench.store().tick().is_err();
+                bench.faults.failing_rename.store(1, Ordering::SeqCst);
+                failed
+            })
+            .count()
+    };
+    // At 0, 1, 3, 7, 15, 31, 63, 127, 255 and 511 seconds, then every 5 minutes.
+    assert_eq!(tries_in(0..600_000), 10);
+    assert_eq!(bench.store().stats().failing.seals, 1);
+    assert_eq!(tries_in(600_000..3_600_000), 10);
+    bench.faults.failing_rename.store(0, Ordering::SeqCst);
+    bench.store().flush().unwrap();
+    let stats = bench.store().stats();
+    assert_eq!((stats.failing.seals, stats.blocks), (0, 1));
+}
+
+#[test]
 fn a_checkpoint_lets_the_log_go_whatever_waits_for_a_seal() {
     let mut bench = Bench::new();
     let mut expected = Vec::new();

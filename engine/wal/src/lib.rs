@@ -45,5 +45,5 @@ pub use vfs::{
     DiskSpace, DiskVfs, ReadOnlyVfs, Vfs, VfsFile, VfsLock, read_file, remove_unfinished,
 };
 #[cfg(any(test, feature = "fault"))]
-pub use vfs::{FaultVfs, Faults};
+pub use vfs::{FaultKind, FaultVfs, Faults, PlannedFault, SimImage, SimRng, SimVfs};
 pub use wal::{Replayed, Wal, WalOptions, replay};

@@ -12,6 +12,8 @@ mod disk;
 #[cfg(any(test, feature = "fault"))]
 mod fault;
 mod read_only;
+#[cfg(any(test, feature = "fault"))]
+mod sim;
 
 use std::fmt::Debug;
 use std::io;
@@ -21,6 +23,8 @@ pub use disk::DiskVfs;
 #[cfg(any(test, feature = "fault"))]
 pub use fault::{FaultVfs, Faults};
 pub use read_only::ReadOnlyVfs;
+#[cfg(any(test, feature = "fault"))]
+pub use sim::{FaultKind, PlannedFault, SimImage, SimRng, SimVfs};
 
 use crate::Error;
 
@@ -85,8 +89,31 @@ pub trait Vfs: Debug + Send + Sync {
     /// Returns the names in a directory, sorted; none when it does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
 
-    /// Creates a directory and its parents; they are durable when this returns.
-    fn create_dir_all(&self, directory: &Path) -> io::Result<()>;
+    /// Creates a directory in one that exists.
+    fn create_dir(&self, directory: &Path) -> io::Result<()>;
+
+    /// Creates a directory and its parents; those that were missing are durable when this returns.
+    fn create_dir_all(&self, directory: &Path) -> io::Result<()> {
+        let mut missing: Vec<&Path> = Vec::new();
+        let mut parent = Some(directory);
+        while let Some(path) = parent
+            && !path.as_os_str().is_empty()
+            && !self.exists(path)?
+        {
+            missing.push(path);
+            parent = path.parent();
+        }
+        for path in missing.into_iter().rev() {
+            match self.create_dir(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            if let Some(parent) = path.parent() {
+                self.sync_dir(parent)?;
+            }
+        }
+        Ok(())
+    }
 
     /// Renames a file or directory, replacing a file.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

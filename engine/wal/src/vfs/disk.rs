@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{DiskSpace, Vfs, VfsFile, VfsLock};
 
@@ -76,26 +76,8 @@ impl Vfs for DiskVfs {
         Ok(names)
     }
 
-    fn create_dir_all(&self, directory: &Path) -> io::Result<()> {
-        let mut missing: Vec<PathBuf> = Vec::new();
-        let mut parent = Some(directory);
-        while let Some(path) = parent
-            && !path.as_os_str().is_empty()
-            && !path.try_exists()?
-        {
-            missing.push(path.to_owned());
-            parent = path.parent();
-        }
-        for path in missing.iter().rev() {
-            match fs::create_dir(path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            if let Some(parent) = path.parent() {
-                self.sync_dir(parent)?;
-            }
-        }
-        Ok(())
+    fn create_dir(&self, directory: &Path) -> io::Result<()> {
+        fs::create_dir(directory)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -114,9 +114,9 @@ impl Vfs for FaultVfs {
         DiskVfs.list(directory)
     }
 
-    fn create_dir_all(&self, directory: &Path) -> io::Result<()> {
+    fn create_dir(&self, directory: &Path) -> io::Result<()> {
         self.faults.writable()?;
-        DiskVfs.create_dir_all(directory)
+        DiskVfs.create_dir(directory)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -104,6 +104,10 @@ impl Vfs for ReadOnlyVfs {
         Ok(names)
     }
 
+    fn create_dir(&self, _directory: &Path) -> io::Result<()> {
+        Err(refused())
+    }
+
     fn create_dir_all(&self, _directory: &Path) -> io::Result<()> {
         Err(refused())
     }

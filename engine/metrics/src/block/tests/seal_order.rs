@@ -104,6 +104,10 @@ impl Vfs for JournalVfs {
         DiskVfs.list(directory)
     }
 
+    fn create_dir(&self, directory: &Path) -> io::Result<()> {
+        DiskVfs.create_dir(directory)
+    }
+
     fn create_dir_all(&self, directory: &Path) -> io::Result<()> {
         self.0.lock().step()?;
         DiskVfs.create_dir_all(directory)

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub(crate) use append::{AppendLimits, CheckedBatch, LogName, Outcome};
+pub(crate) use append::{AppendLimits, CheckedBatch, LogTarget, Outcome};
 pub(crate) use chunk::{HeadChunk, Place};
 pub(crate) use files::ChunkFiles;
 pub(crate) use index::SeriesIndex;

@@ -47,7 +47,11 @@ impl Counters {
     }
 
     pub(crate) fn note_failure(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
     }
 
     pub(crate) fn note_segment(&self) {

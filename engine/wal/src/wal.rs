@@ -248,6 +248,13 @@ impl Wal {
         Ok(())
     }
 
+    /// Returns how many writes and syncs have failed. Counted before the epoch ends that a failure
+    /// ends: who finds none after [`Wal::epoch`] and has a record of that epoch taken builds on nothing
+    /// that was lost.
+    pub fn failures(&self) -> u64 {
+        self.counters.failures()
+    }
+
     /// Returns what the log counts about itself.
     pub fn stats(&self) -> WalStats {
         let stats = self.counters.snapshot();

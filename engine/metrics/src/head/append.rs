@@ -47,13 +47,26 @@ impl Outcome {
             });
         }
     }
+
+    /// Notes the refusal of everything there is of a series.
+    fn reject_series(&mut self, batch: &SeriesBatch, reason: &RejectReason) {
+        let samples = batch.samples.iter().map(|sample| sample.ts_ms);
+        let exemplars = batch.exemplars.iter().map(|exemplar| exemplar.ts_ms);
+        for ts_ms in samples.chain(exemplars) {
+            self.reject(&batch.labels, ts_ms, reason.clone());
+        }
+    }
 }
 
-/// Who the batch is for, in the words of the log.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LogName<'a> {
+/// Where batches are logged, and for whom, in the words of the log.
+#[derive(Clone, Copy)]
+pub(crate) struct LogTarget<'a> {
+    pub(crate) wal: &'a Wal,
     pub(crate) number: u32,
     pub(crate) name: &'a str,
+    /// Says whether metadata must be in the record, because it may be in no earlier one. Asked anew
+    /// whenever a failure of the log may have changed that.
+    pub(crate) must_log: &'a dyn Fn(&str, &MetricMetadata) -> bool,
 }
 
 /// A batch whose samples were checked, with its hashes.
@@ -65,6 +78,7 @@ pub(crate) struct CheckedBatch {
 
 impl Head {
     /// Logs a batch and inserts it. Fails without having changed anything but the set of series.
+    /// Series beyond the limit are refused and taken out of `batch`, exemplars and all.
     ///
     /// The log holds all samples of the batch, also those that lose against one that is known: replay
     /// inserts them in the same order and with the same winner.
@@ -73,58 +87,59 @@ impl Head {
     /// checkpoint that waits for it counts on that.
     pub(crate) fn append(
         &self,
-        wal: &Wal,
-        name: LogName<'_>,
-        batch: &CheckedBatch,
+        target: LogTarget<'_>,
+        batch: &mut CheckedBatch,
         limits: AppendLimits,
         done: Done,
         outcome: &mut Outcome,
     ) -> Result<MutexGuard<'_, (u32, u8)>, obsq_wal::Error> {
         let mut told = self.append.lock();
         let found = self.find_or_create(batch, limits, outcome);
+        if found.is_empty() && batch.metadata.is_empty() {
+            done(Ok(()));
+            return Ok(told);
+        }
         let mut horizon = self.horizon();
         horizon.late_before_ms = horizon.late_before_ms.max(limits.late_before_ms);
-        let seq = log(wal, name, batch, &found, &mut told, done)?;
+        let seq = log(target, batch, &found, &mut told, done)?;
         for ((_hash, series_batch), series) in batch.series.iter().zip(&found) {
-            if let Some(series) = series {
-                self.insert_run(series, &series_batch.samples, seq, horizon, outcome);
-            }
+            self.insert_run(series, &series_batch.samples, seq, horizon, outcome);
         }
         Ok(told)
     }
 
-    /// Returns the series of the batch; `None` where the limit forbids a new one.
+    /// Returns the series of the batch, from which it takes those that the limit forbids.
     fn find_or_create(
         &self,
-        batch: &CheckedBatch,
+        batch: &mut CheckedBatch,
         limits: AppendLimits,
         outcome: &mut Outcome,
-    ) -> Vec<Option<Arc<Series>>> {
-        let mut found: Vec<_> = {
+    ) -> Vec<Arc<Series>> {
+        let known: Vec<_> = {
             let index = self.index.read();
             let get = |(hash, batch): &(u64, SeriesBatch)| index.get(*hash, &batch.labels).cloned();
             batch.series.iter().map(get).collect()
         };
-        if found.iter().all(Option::is_some) {
-            return found;
+        if known.iter().all(Option::is_some) {
+            return known.into_iter().flatten().collect();
         }
         let mut index = self.index.write();
         let limit = limits.max_series;
-        for (found, (hash, batch)) in found.iter_mut().zip(&batch.series) {
-            if found.is_some() {
-                continue;
+        let mut known = known.into_iter();
+        let mut found = Vec::with_capacity(known.len());
+        batch.series.retain(|(hash, batch)| {
+            let known = known.next().flatten();
+            let mut series = known.or_else(|| index.get(*hash, &batch.labels).cloned());
+            if series.is_none() && index.len() < limit {
+                series = Some(index.create(*hash, batch.labels.clone()));
             }
-            *found = index.get(*hash, &batch.labels).cloned();
-            if found.is_none() && index.len() < limit {
-                *found = Some(index.create(*hash, batch.labels.clone()));
+            if series.is_none() {
+                outcome.reject_series(batch, &RejectReason::TooManySeries { limit });
             }
-            if found.is_none() {
-                for sample in &batch.samples {
-                    let reason = RejectReason::TooManySeries { limit };
-                    outcome.reject(&batch.labels, sample.ts_ms, reason);
-                }
-            }
-        }
+            let stays = series.is_some();
+            found.extend(series);
+            stays
+        });
         found
     }
 
@@ -166,25 +181,37 @@ impl Head {
 
 /// Writes the batch to the log and returns its number.
 fn log(
-    wal: &Wal,
-    name: LogName<'_>,
+    target: LogTarget<'_>,
     batch: &CheckedBatch,
-    found: &[Option<Arc<Series>>],
+    found: &[Arc<Series>],
     told: &mut (u32, u8),
     mut done: Done,
 ) -> Result<u64, obsq_wal::Error> {
     let mut record = Record::with_capacity(batch.series.len() * 32);
     loop {
-        let epoch = wal.epoch();
+        let epoch = target.wal.epoch();
+        // After the epoch: alone, metadata has no other record whose writing could be waited for.
+        let metadata = batch.metadata.iter();
+        let metadata: Vec<_> = metadata
+            .filter(|(family, entry)| found.is_empty() || (target.must_log)(family, entry))
+            .collect();
         record.clear();
-        encode(&mut record, epoch, name, batch, found, told);
-        match wal.submit(record, epoch, done) {
+        encode(
+            &mut record,
+            epoch,
+            target,
+            &batch.series,
+            &metadata,
+            found,
+            told,
+        );
+        match target.wal.submit(record, epoch, done) {
             Ok(seq) => return Ok(seq),
             Err(refused) => {
                 if let Some(error) = refused.error {
                     // What the record defined is in no log.
                     *told = (0, 0);
-                    for series in found.iter().flatten() {
+                    for series in found {
                         series.state.lock().defined = (0, 0);
                     }
                     return Err(error);
@@ -209,17 +236,18 @@ fn must_define(told: &mut (u32, u8), epoch: u32) -> bool {
 fn encode(
     record: &mut Record,
     epoch: u32,
-    name: LogName<'_>,
-    batch: &CheckedBatch,
-    found: &[Option<Arc<Series>>],
+    target: LogTarget<'_>,
+    batches: &[(u64, SeriesBatch)],
+    metadata: &[&(String, MetricMetadata)],
+    found: &[Arc<Series>],
     told: &mut (u32, u8),
 ) {
     let pairs = || {
-        let found = batch.series.iter().zip(found);
-        found.filter_map(|((_hash, batch), series)| Some((batch, series.as_ref()?)))
+        let batches = batches.iter().map(|(_hash, batch)| batch);
+        batches.zip(found)
     };
-    let tenant_name = must_define(told, epoch).then_some(name.name);
-    let mut writer = RecordWriter::begin(record.buffer(), name.number, tenant_name);
+    let tenant_name = must_define(told, epoch).then_some(target.name);
+    let mut writer = RecordWriter::begin(record.buffer(), target.number, tenant_name);
     let define = |state: &mut SeriesState| must_define(&mut state.defined, epoch);
     let undefined: Vec<&Arc<Series>> = pairs()
         .map(|(_batch, series)| series)
@@ -244,8 +272,8 @@ fn encode(
     for (id, exemplar) in exemplars() {
         writer.exemplar(id, exemplar);
     }
-    writer.count(batch.metadata.len());
-    for (family, metadata) in &batch.metadata {
+    writer.count(metadata.len());
+    for (family, metadata) in metadata {
         writer.metadata(family, metadata);
     }
 }

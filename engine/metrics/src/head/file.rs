@@ -115,6 +115,11 @@ impl HeadFile {
         self.state.lock().waiting.len()
     }
 
+    /// Writes the bytes that wait in memory and says whether that went well.
+    pub(crate) fn write_out(&self) -> bool {
+        self.write_waiting(&mut self.state.lock()).is_ok()
+    }
+
     /// Returns the data of the chunk at `offset` after checking its CRC.
     pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Arc<[u8]>, Error> {
         let mut frame = vec![0; FRAME_BYTES + len as usize];

@@ -128,6 +128,11 @@ impl ChunkFiles {
         state.files.iter().map(|file| file.waiting_bytes()).sum()
     }
 
+    /// Writes the chunks that wait, as far as the disk takes them, and says whether all are written.
+    pub(crate) fn write_waiting(&self) -> bool {
+        self.all().iter().all(|file| file.write_out())
+    }
+
     /// Returns the bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
         let state = self.state.lock();

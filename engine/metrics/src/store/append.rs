@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use obsq_model::{MAX_TIME_MS, MIN_TIME_MS, Tenant};
+use obsq_model::{MAX_TIME_MS, MIN_TIME_MS, MetricMetadata, Tenant};
 use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectReason};
 
 use super::{MetricStore, Shared};
 use crate::boundary::{from_wal, io, unavailable};
 use crate::exemplars::check_exemplar;
-use crate::head::{AppendLimits, CheckedBatch, LogName, Outcome, seal_due_ms};
+use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, seal_due_ms};
 use crate::stats::add;
 use crate::tenant::TenantStore;
 
@@ -24,23 +24,23 @@ impl MetricAppender for MetricStore {
         let shared = &self.shared;
         shared.check_writable()?;
         let mut outcome = Outcome::default();
-        let (batch, exemplars) = shared.check(batch, &mut outcome);
+        let batch = shared.check(batch, &mut outcome);
         let mut appended = Appended {
             samples: 0,
             histograms: 0,
-            exemplars,
+            exemplars: 0,
             rejected: 0,
             rejections: Vec::new(),
             durable: Durable::done(),
         };
         if !batch.series.is_empty() || !batch.metadata.is_empty() {
             let tenant = shared.tenant_or_new(tenant)?;
-            appended.durable = shared.write(&tenant, batch, &mut outcome)?;
+            (appended.exemplars, appended.durable) = shared.write(&tenant, batch, &mut outcome)?;
         }
         let counters = &shared.counters;
         add(&counters.samples, outcome.samples as u64);
         add(&counters.histograms, outcome.histograms as u64);
-        add(&counters.exemplars, exemplars as u64);
+        add(&counters.exemplars, appended.exemplars as u64);
         counters.note_rejections(&outcome.counts);
         appended.samples = outcome.samples;
         appended.histograms = outcome.histograms;
@@ -85,9 +85,8 @@ impl Shared {
         tenants.get_or_open(&self.options, &self.cache, name, number)
     }
 
-    /// Takes out what is refused whatever is stored, and returns the rest with the number of its
-    /// exemplars.
-    fn check(&self, batch: MetricBatch, outcome: &mut Outcome) -> (CheckedBatch, usize) {
+    /// Takes out what is refused whatever is stored, and returns the rest.
+    fn check(&self, batch: MetricBatch, outcome: &mut Outcome) -> CheckedBatch {
         let now_ms = self.options.clock.now_ms();
         let latest_ms = now_ms.saturating_add(MAX_AHEAD_MS).min(MAX_TIME_MS);
         let retention_ms = self.options.retention_ms;
@@ -107,7 +106,7 @@ impl Shared {
             series: Vec::with_capacity(batch.series.len()),
             metadata: batch.metadata,
         };
-        let (mut exemplars, mut dropped) = (0, 0);
+        let mut dropped = 0;
         for mut series in batch.series {
             let labels = &series.labels;
             series.samples.retain_mut(|sample| {
@@ -133,33 +132,31 @@ impl Shared {
                 }
                 refused.is_none()
             });
-            exemplars += series.exemplars.len();
             if !series.samples.is_empty() || !series.exemplars.is_empty() {
                 checked.series.push((series.labels.hash64(), series));
             }
         }
         add(&self.counters.starts_dropped, dropped);
-        (checked, exemplars)
+        checked
     }
 
+    /// Writes a batch and returns the number of its exemplars and when it is durable.
     fn write(
         &self,
         tenant: &TenantStore,
         mut batch: CheckedBatch,
         outcome: &mut Outcome,
-    ) -> Result<Durable, Error> {
-        // What is known is in the log before this batch, unless a write has failed since the last
-        // checkpoint. Metadata alone has no record to wait for but its own.
-        let settled = self.settled_failures.load(Ordering::Acquire);
-        if !batch.series.is_empty() && self.wal()?.stats().failures == settled {
-            let known = tenant.metadata.lock();
-            batch
-                .metadata
-                .retain(|(family, metadata)| !known.knows(family, metadata));
-        }
-        if tenant.head.files.waiting_bytes() >= MAX_WAITING_BYTES {
+    ) -> Result<(usize, Durable), Error> {
+        let (head, wal) = (&tenant.head, self.wal()?);
+        if head.files.waiting_bytes() >= MAX_WAITING_BYTES && !head.files.write_waiting() {
             return Err(unavailable("the metrics store (chunks wait for the disk)"));
         }
+        // What is known is in the log before this batch, unless a write has failed since the last
+        // checkpoint.
+        let must_log = |family: &str, entry: &MetricMetadata| {
+            wal.failures() != self.settled_failures.load(Ordering::Acquire)
+                || !tenant.metadata.lock().knows(family, entry)
+        };
         let (sender, durable) = Durable::pending();
         let done = Box::new(move |written: Result<(), obsq_wal::Error>| {
             // Nobody may be waiting any more.
@@ -169,16 +166,19 @@ impl Shared {
             max_series: self.options.max_series,
             late_before_ms: seal_due_ms(self.options.clock.now_ms()),
         };
-        let name = LogName {
+        let target = LogTarget {
+            wal,
+            must_log: &must_log,
             number: tenant.number(),
             name: tenant.name.as_str(),
         };
-        let head = &tenant.head;
         let appending = head
-            .append(self.wal()?, name, &batch, limits, done, outcome)
+            .append(target, &mut batch, limits, done, outcome)
             .map_err(from_wal)?;
+        let series = batch.series.iter();
+        let exemplars = series.map(|(_hash, series)| series.exemplars.len()).sum();
         tenant.take_companions(batch);
         drop(appending);
-        Ok(durable)
+        Ok((exemplars, durable))
     }
 }

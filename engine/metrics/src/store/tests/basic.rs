@@ -303,6 +303,39 @@ fn a_tenant_has_no_more_series_than_allowed() {
 }
 
 #[test]
+fn exemplars_of_a_series_beyond_the_limit_are_refused_with_it() {
+    let mut bench = Bench::with(|options| options.max_series = 1);
+    let exemplar = Exemplar {
+        labels: Labels::from_pairs(&[("trace_id", "x")]),
+        value: 0.5,
+        ts_ms: NOW_MS,
+    };
+    let with_exemplar = |n| SeriesBatch {
+        exemplars: vec![exemplar.clone()],
+        ..floats(n, &[(NOW_MS, 1.0)])
+    };
+    let appended = bench.append(vec![with_exemplar("a"), with_exemplar("b")]);
+    assert_eq!(
+        (appended.samples, appended.exemplars, appended.rejected),
+        (1, 1, 2)
+    );
+    let records = bench.store().stats().wal.records;
+    let appended = bench.append(vec![with_exemplar("b")]);
+    appended.durable.wait_blocking().unwrap();
+    assert_eq!(bench.store().stats().wal.records, records, "nothing to log");
+    assert_eq!(bench.store().stats().rejected.too_many_series, 4);
+    assert_eq!(bench.store().stats().exemplars_appended, 1);
+    for _round in 0..2 {
+        let anonymous = Tenant::anonymous();
+        let store = bench.store();
+        let found = store.exemplars(&anonymous, &everything(), &bench.context());
+        let found: Vec<_> = found.unwrap().into_iter().map(|s| s.labels).collect();
+        assert_eq!(found, [labels("a")]);
+        bench.crash();
+    }
+}
+
+#[test]
 fn remote_read_gets_plain_chunks_that_do_not_overlap() {
     let bench = Bench::new();
     let written: Vec<_> = (0..300).map(|i| (NOW_MS + i * 10, i as f64)).collect();

@@ -8,7 +8,7 @@ use obsq_model::{Exemplar, Labels, MetricMetadata, Tenant};
 use obsq_source::{MetricAppender as _, MetricBatch, MetricSource as _};
 
 use super::bench::{Bench, NOW_MS, everything, floats, labels};
-use crate::head::Series;
+use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, Series};
 use crate::tenant::TenantStore;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -194,4 +194,54 @@ fn metadata_whose_record_failed_is_logged_when_it_is_repeated() {
     bench.crash();
     let store = bench.store();
     assert_eq!(store.metadata(&anonymous, None).unwrap().len(), 1);
+}
+
+#[test]
+fn metadata_that_a_failing_write_takes_away_is_logged_with_the_next_record() {
+    let mut bench = Bench::new();
+    bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
+    let head_tenant = tenant(&bench);
+    let wal = bench.store().shared.wal().unwrap();
+    let asked = std::cell::Cell::new(0);
+    // Known at first; then the record that held it is lost.
+    let must_log = |_family: &str, _entry: &MetricMetadata| {
+        asked.set(asked.get() + 1);
+        if asked.get() == 1 {
+            bench.faults.full.store(true, Ordering::SeqCst);
+            let (told, outcome) = std::sync::mpsc::sync_channel(1);
+            let done = Box::new(move |written: Result<_, _>| told.send(written.is_ok()).unwrap());
+            let lost = obsq_wal::Record::default();
+            wal.submit(lost, wal.epoch(), done).unwrap();
+            assert!(!outcome.recv().unwrap());
+            bench.faults.full.store(false, Ordering::SeqCst);
+        }
+        asked.get() > 1
+    };
+    let target = LogTarget {
+        wal,
+        number: head_tenant.number(),
+        name: "anonymous",
+        must_log: &must_log,
+    };
+    let mut batch = CheckedBatch {
+        series: vec![(labels("a").hash64(), floats("a", &[(NOW_MS + 1, 2.0)]))],
+        metadata: vec![("m".into(), MetricMetadata::default())],
+    };
+    let limits = AppendLimits {
+        max_series: 10,
+        late_before_ms: 0,
+    };
+    let (told, written) = std::sync::mpsc::sync_channel(1);
+    let done = Box::new(move |outcome: Result<_, _>| told.send(outcome.is_ok()).unwrap());
+    let mut outcome = Outcome::default();
+    let appended = head_tenant
+        .head
+        .append(target, &mut batch, limits, done, &mut outcome);
+    drop(appended.unwrap());
+    assert!(written.recv().unwrap());
+    assert_eq!(asked.get(), 2);
+    drop(head_tenant);
+    bench.crash();
+    let metadata = bench.store().metadata(&Tenant::anonymous(), None);
+    assert_eq!(metadata.unwrap().len(), 1);
 }

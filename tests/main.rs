@@ -15,6 +15,7 @@ mod cli_help;
 mod cli_output;
 mod clients;
 mod config;
+mod doors;
 mod durability;
 mod interchange;
 mod prom_api;

@@ -82,6 +82,13 @@ impl Server {
 
     /// Starts a server on what an earlier one left in `directory`.
     pub(crate) fn start_in(directory: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let server = Self::spawn(directory, arguments);
+        server.wait_for("ready", || server.get("/-/ready").status == 200);
+        server
+    }
+
+    /// Like [`Self::start_in`], but returns as soon as the server listens.
+    pub(crate) fn spawn(directory: Arc<TempDir>, arguments: &[&str]) -> Self {
         let mut command = obsq(directory.path());
         command
             .args([
@@ -103,14 +110,12 @@ impl Server {
         let Some(address) = address_from(&mut child) else {
             panic!("no address printed; stderr: {}", stderr.lock().unwrap());
         };
-        let server = Self {
+        Self {
             child,
             address,
             directory,
             stderr,
-        };
-        server.wait_for("ready", || server.get("/-/ready").status == 200);
-        server
+        }
     }
 
     /// Returns `host:port` of the HTTP listener.
@@ -157,6 +162,13 @@ impl Server {
         );
         let code = self.child.wait().unwrap().code();
         (code, Arc::clone(&self.directory))
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Sends a GET request.
@@ -295,7 +307,7 @@ fn dechunk(mut body: &[u8]) -> Vec<u8> {
 fn address_from(child: &mut Child) -> Option<SocketAddr> {
     let mut lines = BufReader::new(child.stdout.take()?).lines();
     let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let (_, rest) = line.split_once("http://")?;
+        let (_, rest) = line.split_once("://")?;
         let end = rest.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
         rest[..end.unwrap_or(rest.len())].parse().ok()
     });

@@ -14,6 +14,7 @@ use obsq_model::{Clock, Labels, SystemClock, Tenant};
 use obsq_source::MetricAppender;
 
 use crate::config::Loaded;
+use crate::doors::{self, Doors};
 use crate::http::body::BodyBudget;
 use crate::http::cors::CorsOrigin;
 use crate::http::gate::Gate;
@@ -58,6 +59,7 @@ pub(crate) struct App {
     /// Limits requests that write.
     pub(crate) writes: Gate,
     pub(crate) connections: Connections,
+    pub(crate) doors: Arc<Doors>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) scraper: Scraper,
     pub(crate) global_url: GlobalUrl,
@@ -77,6 +79,7 @@ impl App {
         http: SocketAddr,
     ) -> Result<Arc<Self>, ServeError> {
         let app = blocking(move || Self::open_blocking(options, http)).await?;
+        tokio::spawn(doors::watch(Arc::clone(&app.doors)));
         let scraping = Arc::clone(&app);
         tokio::spawn(async move {
             while !scraping.is_ready() {
@@ -100,6 +103,7 @@ impl App {
             flag: "--web.cors.origin",
             problem: error.to_string(),
         })?;
+        let doors = Doors::open(options.web_config_file.clone(), Arc::clone(&clock))?;
         let loaded = Loaded::read(&options)?;
         let stores = Stores::open(&options, &loaded, &clock)?;
         let engine = engine(&options, &loaded)?;
@@ -119,7 +123,8 @@ impl App {
             connections: Connections::default(),
             scraper: scraper(&stores, &telemetry, &loaded, &clock),
             telemetry,
-            global_url: global_url(&options, http),
+            global_url: global_url(&options, doors.scheme(), http),
+            doors: Arc::new(doors),
             deltas: DeltaStates::new(DeltaLimits::default(), Arc::clone(&clock)),
             loaded: ArcSwap::from_pointee(loaded),
             reload: ArcSwap::from_pointee(Reload {
@@ -193,6 +198,7 @@ impl App {
     }
 
     fn load(&self) -> Result<(), ServeError> {
+        self.doors.reload()?;
         let loaded = Loaded::read(&self.options)?;
         let before = self.loaded();
         let retention = |of: &Loaded| {

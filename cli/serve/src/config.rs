@@ -73,7 +73,7 @@ fn read_file(path: &Path) -> Result<Config, ServeError> {
 }
 
 /// One line for each problem: file, line, column, what is wrong.
-fn list(path: &Path, problems: &[ConfigError]) -> String {
+pub(crate) fn list(path: &Path, problems: &[ConfigError]) -> String {
     let lines = problems
         .iter()
         .map(|problem| format!("\n{}:{problem}", path.display()));

@@ -10,6 +10,7 @@ pub mod prom;
 
 mod app;
 mod config;
+mod doors;
 mod error;
 mod http;
 mod ingest;
@@ -25,6 +26,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 
+pub use doors::check_web_config;
 pub use error::ServeError;
 pub use options::{
     DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener, QueryOptions, ServeOptions,

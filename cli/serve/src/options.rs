@@ -80,6 +80,8 @@ pub struct ServeOptions {
     pub otlp_http: Listener,
     /// A `prometheus.yml` or `obsq.yml`.
     pub config_file: Option<PathBuf>,
+    /// A web configuration: TLS, users, tokens.
+    pub web_config_file: Option<PathBuf>,
     /// The URL under which users reach the server.
     pub external_url: Option<String>,
     /// Labels that identify this server to others; added to those of the configuration.
@@ -106,6 +108,7 @@ impl Default for ServeOptions {
             otlp_grpc: Listener::Default(DEFAULT_OTLP_GRPC.to_owned()),
             otlp_http: Listener::Default(DEFAULT_OTLP_HTTP.to_owned()),
             config_file: None,
+            web_config_file: None,
             external_url: None,
             external_labels: Vec::new(),
             retention_time: None,
@@ -168,6 +171,10 @@ impl ServeOptions {
             (
                 "storage.tsdb.retention.time",
                 self.retention_time.map(duration_text).unwrap_or_default(),
+            ),
+            (
+                "web.config.file",
+                self.web_config_file.as_ref().map(path).unwrap_or_default(),
             ),
             ("web.cors.origin", self.cors_origin.clone()),
             ("web.enable-admin-api", self.enable_admin_api.to_string()),

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse as _;
+use tonic::Code;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::doors::Refusal;
 use crate::http::body::discard;
 use crate::http::respond::{answer, api_error};
 use crate::prom::{ApiError, ErrorType};
@@ -38,6 +40,7 @@ fn finish(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(app), set_cors))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), guard))
         .layer(middleware::from_fn_with_state(Arc::clone(app), count))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(Arc::clone(app))
@@ -47,7 +50,7 @@ fn finish(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
 async fn not_found(request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if is_grpc(&parts.headers) {
-        return grpc_unimplemented();
+        return grpc_status(Code::Unimplemented);
     }
     discard(body).await;
     api_error(&ApiError::new(ErrorType::NotFound, "404 page not found"))
@@ -67,12 +70,62 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     value.is_some_and(|value| value.starts_with("application/grpc"))
 }
 
-/// gRPC status 12, in the headers because there is no body.
-fn grpc_unimplemented() -> Response<Body> {
+/// A gRPC status, in the headers because there is no body.
+fn grpc_status(code: Code) -> Response<Body> {
     let mut response = answer(StatusCode::OK, "application/grpc", Body::empty());
     response
         .headers_mut()
-        .insert("grpc-status", HeaderValue::from_static("12"));
+        .insert("grpc-status", HeaderValue::from(code as i32));
+    response
+}
+
+/// Lets in who may come in, whatever the path, and adds the headers that every answer has.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
+    let door = app.doors.current();
+    let mut response = match app.doors.admit(&door, request.headers()).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => {
+            let (parts, body) = request.into_parts();
+            discard(body).await;
+            refuse(refusal, is_grpc(&parts.headers))
+        }
+    };
+    for (name, value) in &door.headers {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+fn refuse(refusal: Refusal, is_grpc: bool) -> Response<Body> {
+    let (error_type, code, message) = match &refusal {
+        Refusal::Unauthorized(_) => (
+            ErrorType::Unauthorized,
+            Code::Unauthenticated,
+            "credentials are missing or wrong",
+        ),
+        Refusal::Busy => (
+            ErrorType::Unavailable,
+            Code::Unavailable,
+            "too many passwords are being checked; try again soon",
+        ),
+        Refusal::Pace => (
+            ErrorType::TooManyRequests,
+            Code::ResourceExhausted,
+            "requests come faster than `rate_limit` allows",
+        ),
+    };
+    if is_grpc {
+        let mut response = grpc_status(code);
+        let message = HeaderValue::from_static(message);
+        response.headers_mut().insert("grpc-message", message);
+        return response;
+    }
+    let mut response = api_error(&ApiError::new(error_type, message));
+    if let Refusal::Unauthorized(challenges) = refusal {
+        for challenge in challenges {
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+        }
+    }
     response
 }
 

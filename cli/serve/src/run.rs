@@ -50,10 +50,14 @@ fn announce(server: &Server) {
     let mut out = std::io::stdout().lock();
     let address = server.http_address();
     // Nobody reading the line is no reason to stop.
-    drop(writeln!(out, "listening on http://{address}"));
+    drop(writeln!(out, "listening on {}", server.url()));
     drop(out.flush());
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "open to other machines: whoever reaches it can read and write");
+    for address in server.open_addresses() {
+        tracing::warn!(
+            %address,
+            "open to other machines: whoever reaches it can read and write; \
+             `--web.config.file` names users and tokens"
+        );
     }
     tracing::info!(%address, "ready to accept connections");
 }

@@ -62,14 +62,32 @@ impl Server {
     fn accept(&mut self, listener: TcpListener, router: Router) {
         let drain = Arc::clone(&self.drain);
         let connections = self.app.connections.clone();
+        let doors = Arc::clone(&self.app.doors);
         let stop = self.stop.subscribe();
-        let accepting = accept(listener, router, connections, drain, stop);
+        let accepting = accept(listener, router, doors, connections, drain, stop);
         self.accepting.push(tokio::spawn(accepting));
     }
 
     /// Returns the address of the main port.
     pub fn http_address(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Returns the URL of the main port.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.app.doors.scheme(), self.http)
+    }
+
+    /// Returns the addresses at which other machines are let in without showing who they are.
+    pub fn open_addresses(&self) -> Vec<SocketAddr> {
+        if self.app.doors.are_guarded() {
+            return Vec::new();
+        }
+        let all = [Some(self.http), self.otlp_grpc, self.otlp_http];
+        let others = all.into_iter().flatten();
+        others
+            .filter(|address| !address.ip().is_loopback())
+            .collect()
     }
 
     /// Returns the address of the extra OTLP gRPC listener, if it is there.
@@ -135,3 +153,6 @@ fn listen_error(flag: &'static str, address: &str, source: std::io::Error) -> Se
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

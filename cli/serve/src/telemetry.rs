@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::app::App;
+use crate::doors::DoorCounts;
 use exposition::Exposition;
 use metric::Metric;
 
@@ -142,6 +143,8 @@ impl Telemetry {
             }
             Metric::StoreRefused => return write_refused(page, stats),
             Metric::StoreFailing => return write_failing(page, stats),
+            Metric::DoorRefused => return write_door_refused(page, &app.doors.counts),
+            Metric::DoorsCurrent => f64::from(u8::from(app.doors.is_current())),
             Metric::StartTime => app.start_ms as f64 / 1000.0,
             Metric::Ready => f64::from(u8::from(app.is_ready())),
             Metric::Panics => self.panics.load(Ordering::Relaxed) as f64,
@@ -237,6 +240,18 @@ fn write_failing(page: &mut Exposition, stats: &StoreStats) {
         ("seal", failing.seals),
     ] {
         page.sample(Metric::StoreFailing, &[("task", task)], count as f64);
+    }
+}
+
+fn write_door_refused(page: &mut Exposition, counts: &DoorCounts) {
+    for (reason, count) in [
+        ("busy", &counts.busy),
+        ("credentials", &counts.credentials),
+        ("rate_limit", &counts.pace),
+        ("tls_handshake", &counts.handshakes),
+    ] {
+        let count = count.load(Ordering::Relaxed) as f64;
+        page.sample(Metric::DoorRefused, &[("reason", reason)], count);
     }
 }
 

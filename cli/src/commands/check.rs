@@ -1,4 +1,4 @@
-//! promtool's `check`: `check config` and `check metrics`.
+//! promtool's `check`: `check config`, `check web-config` and `check metrics`.
 
 mod lint;
 
@@ -31,6 +31,12 @@ enum What {
         #[arg(long, hide = true)]
         syntax_only: bool,
     },
+    /// Check web configurations and the files that they name
+    WebConfig {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Check metrics on standard input: exposition text or OpenMetrics
     Metrics,
 }
@@ -39,8 +45,25 @@ enum What {
 pub(crate) fn check(args: &CheckArgs, session: &mut Session) -> Result<Exit, Failure> {
     match &args.what {
         What::Config { files, .. } => validate(files, session),
+        What::WebConfig { files } => check_web(files, session),
         What::Metrics => check_metrics(&read_stdin(session)?, session),
     }
+}
+
+fn check_web(files: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
+    let mut exit = Exit::Success;
+    for file in files {
+        let problems = obsq_serve::check_web_config(file);
+        if problems.is_empty() {
+            session.console.note(&format!("{}: ok", file.display()));
+        }
+        for problem in problems {
+            writeln!(session.console.out(), "{}:{problem}", file.display())?;
+            exit = Exit::Failed;
+        }
+    }
+    session.console.out().flush()?;
+    Ok(exit)
 }
 
 fn check_metrics(text: &str, session: &mut Session) -> Result<Exit, Failure> {

@@ -34,6 +34,9 @@ pub(crate) struct ServeArgs {
     /// A `prometheus.yml` or `obsq.yml`
     #[arg(long, value_name = "FILE", alias = "config.file")]
     config: Option<PathBuf>,
+    /// A web configuration in Prometheus' format: TLS, users, tokens
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
     /// The URL under which users reach the server
     #[arg(long = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
@@ -122,6 +125,7 @@ impl ServeArgs {
             otlp_grpc: Listener::from_flag(self.otlp_grpc.as_deref(), DEFAULT_OTLP_GRPC),
             otlp_http: Listener::from_flag(self.otlp_http.as_deref(), DEFAULT_OTLP_HTTP),
             config_file: self.config,
+            web_config_file: self.web_config,
             external_url: self.external_url,
             external_labels: self.external_label,
             retention_time: self.retention_time,
@@ -227,6 +231,7 @@ mod tests {
             "--promql.delayed-name-removal=false",
             "--query.timeout=30",
             "--config.file=p.yml",
+            "--web.config.file=w.yml",
         ]);
         assert_eq!(got.http, ":0");
         assert_eq!(got.otlp_grpc, Listener::Off);
@@ -236,6 +241,7 @@ mod tests {
         assert!(!got.start_timestamps && !got.query.delayed_name_removal);
         assert_eq!(got.query.timeout, Duration::from_secs(30));
         assert_eq!(got.config_file, Some(PathBuf::from("p.yml")));
+        assert_eq!(got.web_config_file, Some(PathBuf::from("w.yml")));
     }
 
     #[test]

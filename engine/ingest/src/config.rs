@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod size;
 mod storage;
+mod web;
 
 use std::path::Path;
 
@@ -37,6 +38,9 @@ pub use scrape::{HistogramOptions, ScrapeConfig, ScrapeLimits};
 pub use secret::Secret;
 pub use size::parse_size;
 pub use storage::StorageConfig;
+pub use web::{
+    ClientAuth, Located, RateLimit, TokenSource, WebConfig, WebTls, WebToken, WebUser, load_web,
+};
 
 use self::node::Position;
 use self::section::{Problems, Section};

@@ -23,8 +23,8 @@ pub(super) fn host_fingerprint() -> u64 {
 }
 
 /// Returns the rule by which URLs of local targets are shown to others.
-pub(super) fn global_url(options: &ServeOptions, http: SocketAddr) -> GlobalUrl {
-    let own = || format!("http://{}:{}", hostname(), http.port());
+pub(super) fn global_url(options: &ServeOptions, scheme: &str, http: SocketAddr) -> GlobalUrl {
+    let own = || format!("{scheme}://{}:{}", hostname(), http.port());
     let external = options.external_url.clone().unwrap_or_else(own);
     GlobalUrl::new(&external, http.port())
 }

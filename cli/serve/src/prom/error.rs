@@ -31,6 +31,8 @@ pub enum ErrorType {
     TooManyRequests,
     /// The disk has too little room for writes.
     InsufficientStorage,
+    /// The caller has not shown who it is.
+    Unauthorized,
     /// The request is understood, and refused.
     Forbidden,
     /// This server cannot do that.
@@ -55,6 +57,7 @@ impl ErrorType {
             | Self::Forbidden
             | Self::NotImplemented => "unavailable",
             Self::NotFound => "not_found",
+            Self::Unauthorized => "unauthorized",
         }
     }
 
@@ -73,6 +76,7 @@ impl ErrorType {
             Self::UnsupportedMediaType => 415,
             Self::TooManyRequests => 429,
             Self::InsufficientStorage => 507,
+            Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::NotImplemented => 501,
         }

@@ -3,6 +3,7 @@
 //! Every connection has to get on: it must send its first bytes, a whole header and each part of a
 //! body within a time, and there is a most number of connections.
 
+mod handshake;
 mod stream;
 
 use std::convert::Infallible;
@@ -18,10 +19,12 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use crate::doors::Doors;
 use crate::http::respond::api_error;
 use crate::prom::ApiError;
 use stream::{Progress, WatchedStream};
@@ -65,6 +68,7 @@ impl Connections {
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
+    doors: Arc<Doors>,
     connections: Connections,
     drain: Arc<GracefulShutdown>,
     mut stop: watch::Receiver<bool>,
@@ -87,23 +91,53 @@ pub(crate) async fn accept(
                 continue;
             }
         };
+        let doors = Arc::clone(&doors);
         let open = Arc::clone(&connections.open);
         open.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            serve(stream, router, watcher).await;
+            serve(stream, router, &doors, watcher).await;
             open.fetch_sub(1, Ordering::Relaxed);
             drop(slot);
         });
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, watcher: Watcher) {
+/// Serves a connection over TLS if that is what the doors ask for.
+async fn serve(stream: TcpStream, router: Router, doors: &Doors, watcher: Watcher) {
     drop(stream.set_nodelay(true));
+    let door = doors.current();
+    let Some(config) = &door.tls else {
+        return serve_stream(stream, router, watcher, builder()).await;
+    };
+    let shaken = handshake::shake_hands(stream, Arc::clone(config));
+    let problem = match tokio::time::timeout(HEADER_TIMEOUT, shaken).await {
+        Ok(Ok(stream)) => {
+            let builder = if door.http2 {
+                builder()
+            } else {
+                builder().http1_only()
+            };
+            return serve_stream(stream, router, watcher, builder).await;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_elapsed) => "it took too long".to_owned(),
+    };
+    doors.counts.handshakes.fetch_add(1, Ordering::Relaxed);
+    tracing::debug!(problem, "a TLS handshake failed");
+}
+
+async fn serve_stream<S>(
+    stream: S,
+    router: Router,
+    watcher: Watcher,
+    builder: Builder<TokioExecutor>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let progress = Progress::default();
     let stream = WatchedStream::new(stream, progress.clone());
     let service =
         hyper::service::service_fn(move |request: Request<Incoming>| call(router.clone(), request));
-    let builder = builder();
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let connection = watcher.watch(connection.into_owned());
     tokio::select! {

@@ -58,6 +58,10 @@ metrics! {
         "When the configuration was last loaded with success.";
     ConfigReloadSuccess: Gauge "obsq_config_last_reload_successful"
         "Whether the last loading of the configuration succeeded.";
+    DoorRefused: Counter "obsq_door_refused_total"
+        "Requests and handshakes that were not let in, by reason.";
+    DoorsCurrent: Gauge "obsq_door_web_config_successful"
+        "Whether the web configuration in force is what its files hold.";
     HttpBodyBytes: Gauge "obsq_http_body_bytes"
         "Bytes of request bodies held at present.";
     HttpConnections: Gauge "obsq_http_connections"

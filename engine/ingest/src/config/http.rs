@@ -333,7 +333,7 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name.to_ascii_lowercase().as_str())
 }
 
-fn read_min_version(text: &str) -> Result<TlsVersion, String> {
+pub(super) fn read_min_version(text: &str) -> Result<TlsVersion, String> {
     match text {
         // Lower versions are not spoken, so the lowest is 1.2 all the same.
         "TLS10" | "TLS11" | "TLS12" => Ok(TlsVersion::Tls12),
@@ -342,7 +342,7 @@ fn read_min_version(text: &str) -> Result<TlsVersion, String> {
     }
 }
 
-fn read_max_version(text: &str) -> Result<TlsVersion, String> {
+pub(super) fn read_max_version(text: &str) -> Result<TlsVersion, String> {
     match text {
         "TLS12" => Ok(TlsVersion::Tls12),
         "TLS13" => Ok(TlsVersion::Tls13),

@@ -1,4 +1,4 @@
-//! A TCP stream that knows whether its peer gets on, and whose own errors have a body.
+//! A stream that knows whether its peer gets on, and whose own errors have a body.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::prom::ApiError;
 
@@ -40,8 +39,8 @@ impl Progress {
 /// this stream adds one. Such an answer is recognised by its head: no handler answers 4xx without
 /// a body.
 #[derive(Debug)]
-pub(super) struct WatchedStream {
-    stream: TcpStream,
+pub(super) struct WatchedStream<S> {
+    stream: S,
     progress: Progress,
     /// What is left to write in the place of a library error.
     replacement: Vec<u8>,
@@ -49,8 +48,8 @@ pub(super) struct WatchedStream {
     unread: Vec<u8>,
 }
 
-impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, progress: Progress) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
+    pub(super) fn new(stream: S, progress: Progress) -> Self {
         Self {
             stream,
             progress,
@@ -137,7 +136,7 @@ fn with_encoded_url(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-impl AsyncRead for WatchedStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -164,7 +163,7 @@ impl AsyncRead for WatchedStream {
     }
 }
 
-impl AsyncWrite for WatchedStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

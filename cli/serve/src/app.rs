@@ -58,6 +58,8 @@ pub(crate) struct App {
     pub(crate) queries: Gate,
     /// Limits requests that write.
     pub(crate) writes: Gate,
+    /// Lets one call at a time change what is stored.
+    pub(crate) admin: Gate,
     pub(crate) connections: Connections,
     pub(crate) doors: Arc<Doors>,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -120,6 +122,7 @@ impl App {
             bodies: BodyBudget::new(BODY_BYTES),
             queries: gate(queries),
             writes: gate(writes),
+            admin: gate(1),
             connections: Connections::default(),
             scraper: scraper(&stores, &telemetry, &loaded, &clock),
             telemetry,

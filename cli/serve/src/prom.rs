@@ -36,3 +36,4 @@ pub(crate) use federate::routes as federate_routes;
 pub(crate) use global_url::GlobalUrl;
 pub(crate) use handlers::router;
 pub(crate) use number::float_text;
+pub(crate) use selectors::parse_one_selector;

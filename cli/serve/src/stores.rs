@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use obsq_metrics::{HeadStatus, MetricStore, StoreOptions, StoreStats};
-use obsq_model::{Clock, Tenant};
+use obsq_model::{Clock, Matcher, Tenant, TimeRange};
 use obsq_source::{MetricAppender, MetricSource};
 
 use crate::config::Loaded;
@@ -65,6 +65,24 @@ impl Stores {
     /// Seals everything that the heads hold.
     pub(crate) fn flush(&self) -> Result<(), ApiError> {
         self.metrics.flush().map_err(ApiError::from)
+    }
+
+    /// Deletes what was acknowledged so far in `range` of the series that any selector selects.
+    pub(crate) fn delete_series(
+        &self,
+        tenant: &Tenant,
+        selectors: Vec<Vec<Matcher>>,
+        range: TimeRange,
+    ) -> Result<(), ApiError> {
+        let deleted = self.metrics.delete_series(tenant, selectors, range);
+        deleted.map_err(ApiError::from)
+    }
+
+    /// Frees the bytes of what is deleted.
+    pub(crate) fn clean_tombstones(&self, tenant: &Tenant) -> Result<usize, ApiError> {
+        self.metrics
+            .clean_tombstones(tenant)
+            .map_err(ApiError::from)
     }
 
     /// Ends the write-ahead log. Writes that come later fail.

@@ -166,6 +166,7 @@ impl Telemetry {
             Metric::StoreBlocks => stats.blocks as f64,
             Metric::StoreCheckpoints => stats.checkpoints as f64,
             Metric::StoreCompactions => stats.compactions as f64,
+            Metric::StoreDeletions => stats.deletions as f64,
             Metric::StoreHeadChunks => stats.head_chunks as f64,
             Metric::StoreHeadBytes => stats.head_file_bytes as f64,
             Metric::StoreHeadSeries => stats.head_series as f64,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use obsq_model::{Matcher, TimeRange};
 use obsq_wal::{Vfs, remove_unfinished};
 use parking_lot::{Mutex, MutexGuard};
 use ulid::Ulid;
@@ -14,6 +13,7 @@ use ulid::Ulid;
 use crate::Error;
 use crate::block::{Block, BlockCache, BlockSpec, BlockWriter};
 use crate::compaction::{compact_with, plan_compaction, superseded_blocks};
+use crate::deletion::Deletion;
 
 use self::deletes::Deletes;
 pub(crate) use self::deletes::Mark;
@@ -104,25 +104,21 @@ impl Blocks {
         self.deletes.lock().begin()
     }
 
-    /// Marks the samples in `range` of all series that fulfil the matchers as deleted in all blocks,
-    /// durably, those that are being made included. Returns the number of series concerned, one of
-    /// several blocks counted in each. On an error some blocks may have it and some not.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "what deletes from the whole store is still to come"
-        )
-    )]
-    pub(crate) fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, Error> {
+    /// Marks what the deletion covers as deleted in all blocks, durably, those that are being made
+    /// included. Returns the number of series concerned, one of several blocks counted in each. On an
+    /// error some blocks may have it and some not.
+    pub(crate) fn delete(&self, deletion: &Deletion) -> Result<usize, Error> {
         // Blocks that are listed meanwhile wait, so that every block is met here or by its maker.
         let mut deletes = self.deletes.lock();
-        deletes.note(matchers, range);
-        let mut series = 0;
+        deletes.note(deletion);
+        let (mut series, mut done) = (0, Ok(()));
         for block in self.snapshot().iter() {
-            series += block.delete(matchers, range)?;
+            match block.delete_all_of(deletion) {
+                Ok(concerned) => series += concerned,
+                Err(error) => done = Err(error),
+            }
         }
-        Ok(series)
+        done.map(|()| series)
     }
 
     /// Opens blocks that were made since `mark` and lists them instead of `replaced`. When it fails,
@@ -186,6 +182,22 @@ impl Blocks {
         self.merge(parents, &plan.parents, new_ulid(now_ms), stop)?;
         self.sweep();
         Ok(true)
+    }
+
+    /// Writes the blocks that have tombstones anew without what is deleted, and returns how many
+    /// there were. `stop` as for [`Blocks::compact`]. One at a time, and not beside a compaction.
+    pub(crate) fn clean(&self, now_ms: i64, stop: &dyn Fn() -> bool) -> Result<usize, Error> {
+        let list = self.snapshot();
+        let mut marked: Vec<_> = list.iter().cloned().collect();
+        drop(list);
+        marked.retain(|block| block.has_tombstones());
+        let count = marked.len();
+        for block in marked {
+            let replaced = [block.meta().ulid];
+            self.merge(vec![block], &replaced, new_ulid(now_ms), stop)?;
+            self.sweep();
+        }
+        Ok(count)
     }
 
     fn merge(
@@ -296,6 +308,8 @@ pub fn new_ulid(now_ms: i64) -> Ulid {
 mod tests {
     use std::cell::Cell;
 
+    use obsq_model::{Matcher, TimeRange};
+
     use super::*;
     use crate::block::tests::{Model, disk, floats, labels, read_all, spec, write};
     use obsq_wal::{FaultVfs, Faults};
@@ -329,12 +343,15 @@ mod tests {
         write(folder.path(), &model(0), spec(1));
         write(folder.path(), &model(50), spec(2));
         let blocks = blocks(disk(), folder.path());
-        let matchers = [Matcher::equal("__name__", "a")];
+        let deletion = Deletion {
+            selectors: vec![vec![Matcher::equal("__name__", "a")]],
+            range: TimeRange::ALL,
+        };
         let calls = Cell::new(0);
         let delete_at_the_second_series = || {
             calls.set(calls.get() + 1);
             if calls.get() == 2 {
-                assert_eq!(blocks.delete(&matchers, TimeRange::ALL).unwrap(), 2);
+                assert_eq!(blocks.delete(&deletion).unwrap(), 2);
             }
             false
         };

@@ -6,6 +6,8 @@ use obsq_model::{Exemplar, Labels, Matcher, TimeRange};
 use obsq_source::ExemplarSeries;
 use rustc_hash::FxHashMap;
 
+use crate::deletion::Deletion;
+
 /// The most exemplars of one tenant; the oldest arrivals go first.
 pub(crate) const MAX_EXEMPLARS: usize = 100_000;
 /// The most characters of an exemplar's labels, names and values together, as OpenMetrics sets it.
@@ -58,6 +60,30 @@ impl ExemplarStore {
         if list.is_empty() {
             self.by_series.remove(&labels);
         }
+    }
+
+    /// Removes what a deletion covers.
+    pub(crate) fn delete(&mut self, deletion: &Deletion) {
+        let range = deletion.range;
+        let mut emptied = false;
+        let before = self.arrivals.len();
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "every series is pruned on its own"
+        )]
+        for (labels, list) in &mut self.by_series {
+            if list.iter().any(|known| range.contains(known.ts_ms)) && deletion.matches(labels) {
+                list.retain(|known| !range.contains(known.ts_ms));
+                emptied = true;
+            }
+        }
+        if !emptied {
+            return;
+        }
+        self.by_series.retain(|_labels, list| !list.is_empty());
+        self.arrivals
+            .retain(|(labels, ts_ms)| !(range.contains(*ts_ms) && deletion.matches(labels)));
+        self.version += (before - self.arrivals.len()) as u64;
     }
 
     /// Returns the number of exemplars.

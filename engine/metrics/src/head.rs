@@ -1,11 +1,12 @@
 //! The head of one tenant: what was accepted and is not in a block yet.
 //!
-//! Locks, in this order: the append lock (one batch at a time, so that the log has the order of the
+//! Locks, in this order: the one of seals, the append lock (one batch at a time, so that the log has the order of the
 //! inserts), the index (many readers), one series at a time. A query holds the index only while it
 //! matches labels and a series only while it copies its open chunk; nothing is decoded under a lock.
 
 mod append;
 mod chunk;
+mod delete;
 mod file;
 mod files;
 mod index;
@@ -210,6 +211,11 @@ impl Head {
                 .write()
                 .remove(|series| series.state.lock().is_idle(idle_since_ms));
         }
+    }
+
+    /// Keeps seals from running until what is returned is dropped; waits for one that runs.
+    pub(crate) fn hold_seals(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.sealing.lock()
     }
 
     /// Waits until no batch is being inserted, so that whatever was logged before is in the series.

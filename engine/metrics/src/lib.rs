@@ -29,6 +29,7 @@ mod bytes;
 mod checkpoint;
 mod compaction;
 mod companions;
+mod deletion;
 mod error;
 mod exemplars;
 mod head;

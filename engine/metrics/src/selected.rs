@@ -295,13 +295,16 @@ pub(crate) fn merge(group: &[&SelectedChunk], range: TimeRange) -> Result<Vec<Sa
     }
     ranked.sort_by_key(|(rank, sample)| (sample.ts_ms, *rank));
     ranked.dedup_by_key(|(_rank, sample)| sample.ts_ms);
-    let samples = ranked.into_iter().map(|(_rank, sample)| sample);
-    Ok(samples.map(forget_resets).collect())
+    let samples = ranked.into_iter().map(|(_rank, mut sample)| {
+        forget_resets(&mut sample);
+        sample
+    });
+    Ok(samples.collect())
 }
 
 /// Clears what a histogram's chunk said about resets: what lay before it there may not be what lies
 /// before it after a merge.
-fn forget_resets(mut sample: Sample) -> Sample {
+pub(crate) fn forget_resets(sample: &mut Sample) {
     if let SampleValue::Histogram(histogram) = &mut sample.value {
         let hint = match Arc::make_mut(histogram) {
             HistogramValue::Int(histogram) => &mut histogram.counter_reset_hint,
@@ -311,7 +314,6 @@ fn forget_resets(mut sample: Sample) -> Sample {
             *hint = CounterResetHint::Unknown;
         }
     }
-    sample
 }
 
 /// Appends a sample to the columns.

@@ -34,6 +34,8 @@ pub struct StoreStats {
     pub seals: u64,
     /// Compactions done.
     pub compactions: u64,
+    /// Requests to delete carried out.
+    pub deletions: u64,
     /// Tenants known.
     pub tenants: u64,
     /// Series in all heads.
@@ -144,6 +146,7 @@ pub(crate) struct Counters {
     pub(crate) failures: AtomicU64,
     pub(crate) seals: AtomicU64,
     pub(crate) compactions: AtomicU64,
+    pub(crate) deletions: AtomicU64,
 }
 
 impl Counters {
@@ -176,6 +179,7 @@ impl Counters {
         stats.maintenance_failures = get(&self.failures);
         stats.seals = get(&self.seals);
         stats.compactions = get(&self.compactions);
+        stats.deletions = get(&self.deletions);
     }
 }
 

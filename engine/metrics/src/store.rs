@@ -2,6 +2,7 @@
 
 mod append;
 mod backoff;
+mod delete;
 mod maintain;
 mod read_only;
 mod recover;

@@ -21,7 +21,7 @@ pub use append::{
 };
 pub use context::{CancelToken, MemoryBudget, QueryContext, QueryLimits};
 pub use error::Error;
-pub use matchers::{MatcherError, compile_matchers};
+pub use matchers::{MatcherError, compile_matcher, compile_matchers};
 pub use select::{
     ExemplarSeries, LabelRequest, MetricMetadataEntry, MetricSource, RawChunk, SelectRequest,
     SeriesSet,

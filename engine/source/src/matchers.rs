@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use obsq_model::{LabelPattern, Matcher};
+use obsq_model::{LabelPattern, MatchOp, Matcher};
 use obsq_query_lang::promql::{LabelMatcher, MatcherOp};
 use obsq_query_lang::{Regex, RegexError};
 
@@ -40,7 +40,18 @@ pub fn compile_matchers(written: &[LabelMatcher]) -> Result<Vec<Matcher>, Matche
 }
 
 fn compile(written: &LabelMatcher) -> Result<Matcher, MatcherError> {
-    let (name, value) = (written.name.as_str(), written.value.as_str());
+    let op = match written.op {
+        MatcherOp::Equal => MatchOp::Equal,
+        MatcherOp::NotEqual => MatchOp::NotEqual,
+        MatcherOp::Regex => MatchOp::Regex,
+        MatcherOp::NotRegex => MatchOp::NotRegex,
+    };
+    compile_matcher(&written.name, op, &written.value)
+}
+
+/// Compiles one matcher from its parts, as [`Matcher::name`], [`Matcher::op`] and
+/// [`Matcher::value`] return them.
+pub fn compile_matcher(name: &str, op: MatchOp, value: &str) -> Result<Matcher, MatcherError> {
     let pattern = || {
         Regex::anchored(value)
             .map(|regex| Arc::new(Pattern(regex)) as Arc<dyn LabelPattern>)
@@ -49,10 +60,10 @@ fn compile(written: &LabelMatcher) -> Result<Matcher, MatcherError> {
                 source,
             })
     };
-    Ok(match written.op {
-        MatcherOp::Equal => Matcher::equal(name, value),
-        MatcherOp::NotEqual => Matcher::not_equal(name, value),
-        MatcherOp::Regex => Matcher::regex(name, value, false, pattern()?),
-        MatcherOp::NotRegex => Matcher::regex(name, value, true, pattern()?),
+    Ok(match op {
+        MatchOp::Equal => Matcher::equal(name, value),
+        MatchOp::NotEqual => Matcher::not_equal(name, value),
+        MatchOp::Regex => Matcher::regex(name, value, false, pattern()?),
+        MatchOp::NotRegex => Matcher::regex(name, value, true, pattern()?),
     })
 }

@@ -1,5 +1,6 @@
 //! The calls of the Prometheus API over HTTP.
 
+mod admin;
 mod call;
 mod query;
 mod rules;
@@ -20,6 +21,7 @@ pub(super) use call::{Call, Turn};
 /// Returns the routes below `/api/v1`.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
+        .merge(admin::routes())
         .merge(query::routes())
         .merge(series::routes())
         .merge(status::routes())

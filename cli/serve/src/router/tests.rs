@@ -106,14 +106,58 @@ async fn the_tenant_of_a_bad_name_is_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn admin_calls_are_forbidden_or_honest() {
-    let ask = |server: TestServer| async move {
-        let path = "/api/v1/admin/tsdb/delete_series?match[]=up";
-        server.call(request("PUT", path, &[], "")).await.status
+async fn admin_calls_are_forbidden_unless_enabled() {
+    let server = TestServer::start().await;
+    for path in ["delete_series?match[]=up", "clean_tombstones", "snapshot"] {
+        let path = format!("/api/v1/admin/tsdb/{path}");
+        let answer = server.call(request("PUT", &path, &[], "")).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.text().contains("admin APIs disabled"));
+    }
+}
+
+#[tokio::test]
+async fn series_are_deleted_for_the_tenant_that_asks() {
+    let server = TestServer::start_with(|options| options.enable_admin_api = true).await;
+    for tenant in ["a", "b"] {
+        let labels = [("__name__", "up"), ("job", "x")];
+        server
+            .store(tenant, &labels, &[(1_000, 1.0), (9_000, 1.0)])
+            .await;
+    }
+    let headers = [
+        ("x-scope-orgid", "a"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let ask = async |method: &str, path: &str, body: &'static str| {
+        let path = format!("/api/v1/admin/tsdb/{path}");
+        let answer = server.call(request(method, &path, &headers, body)).await;
+        (answer.status, answer.text())
     };
-    assert_eq!(ask(TestServer::start().await).await, 403);
-    let allowed = TestServer::start_with(|options| options.enable_admin_api = true).await;
-    assert_eq!(ask(allowed).await, 501);
+    let (status, text) = ask("POST", "delete_series", "").await;
+    assert_eq!(status, 400);
+    assert!(text.contains("no match[] parameter provided"), "{text}");
+    let (status, text) = ask("POST", "delete_series", "match[]=up{").await;
+    assert_eq!(status, 400);
+    assert!(text.contains("match[]"), "{text}");
+    let deleted = (204, String::new());
+    assert_eq!(
+        ask("PUT", "delete_series", "match[]=up&end=5").await,
+        deleted
+    );
+    assert_eq!(ask("POST", "clean_tombstones", "").await, deleted);
+    let count = async |tenant| {
+        let path = "/api/v1/query?query=count_over_time(up[1h])&time=10";
+        let call = request("GET", path, &[("x-scope-orgid", tenant)], "");
+        let body: Value = serde_json::from_slice(&server.call(call).await.body).unwrap();
+        body["data"]["result"][0]["value"][1].clone()
+    };
+    assert_eq!(
+        (count("a").await, count("b").await),
+        ("1".into(), "2".into())
+    );
+    assert_eq!(ask("POST", "delete_series?match[]=up", "").await, deleted);
+    assert_eq!(count("a").await, Value::Null);
 }
 
 #[tokio::test]

@@ -104,6 +104,8 @@ metrics! {
         "Checkpoints written.";
     StoreCompactions: Counter "obsq_store_compactions_total"
         "Compactions done.";
+    StoreDeletions: Counter "obsq_store_deletions_total"
+        "Requests to delete series carried out.";
     StoreFailing: Gauge "obsq_store_failing"
         "Tenants for which a task of the store fails and is tried again, by task.";
     StoreHeadChunks: Gauge "obsq_store_head_chunks"

@@ -1,6 +1,8 @@
 //! Taking samples out of columns.
 
-use obsq_model::{SampleColumns, TimeRange};
+use std::sync::Arc;
+
+use obsq_model::{CounterResetHint, SampleColumns, TimeRange};
 
 /// Removes the samples behind the first `before` floats and histograms whose time lies in one of
 /// the ranges, which are sorted and apart.
@@ -19,6 +21,12 @@ pub(super) fn remove_deleted(
         let (from, to) = indices(&columns.histogram_ts, histograms, *range);
         columns.histogram_ts.drain(from..to);
         columns.histograms.drain(from..to);
+        // What lay before the next one does not any more.
+        if let Some(next) = columns.histograms.get_mut(from).filter(|_next| from < to)
+            && next.counter_reset_hint != CounterResetHint::Gauge
+        {
+            Arc::make_mut(next).counter_reset_hint = CounterResetHint::Unknown;
+        }
         if !columns.histogram_start_ts.is_empty() {
             columns.histogram_start_ts.drain(from..to);
         }

@@ -20,6 +20,8 @@ use super::segments::{ChunkRef, ChunkVisitor, SegmentReader};
 use super::select::select_ids;
 use super::tombstones::Tombstones;
 use crate::Error;
+use crate::deletion::Deletion;
+use crate::selected::forget_resets;
 
 /// A block on disk, open for reading.
 ///
@@ -183,10 +185,10 @@ impl Block {
         samples: &mut Vec<Sample>,
     ) -> Result<(), Error> {
         self.visit_chunks(series, range, &mut |_, encoding, bytes| {
-            let decoded = decode_samples(encoding, bytes)?.into_iter();
-            samples.extend(decoded.filter(|sample| {
-                range.contains(sample.ts_ms) && !is_deleted(&series.deleted, sample.ts_ms)
-            }));
+            let mut decoded = decode_samples(encoding, bytes)?;
+            take_deleted(&mut decoded, &series.deleted);
+            let decoded = decoded.into_iter();
+            samples.extend(decoded.filter(|sample| range.contains(sample.ts_ms)));
             Ok(())
         })
     }
@@ -199,20 +201,27 @@ impl Block {
         range: TimeRange,
     ) -> Result<Vec<EncodedChunk>, Error> {
         let mut chunks = Vec::new();
+        let mut previous_end = None;
         self.visit_chunks(series, range, &mut |place, encoding, bytes| {
+            let gap = TimeRange::new(previous_end.unwrap_or(i64::MIN), place.min_ts_ms);
+            previous_end = Some(place.max_ts_ms);
             let whole = TimeRange::new(place.min_ts_ms, place.max_ts_ms);
             if series.deleted.iter().any(|deleted| deleted.overlaps(whole)) {
                 let mut samples = decode_samples(encoding, bytes)?;
-                samples.retain(|sample| !is_deleted(&series.deleted, sample.ts_ms));
+                take_deleted(&mut samples, &series.deleted);
                 chunks.extend(encode_chunks(&samples));
             } else {
-                chunks.push(EncodedChunk {
+                let mut chunk = EncodedChunk {
                     encoding,
                     min_ts_ms: place.min_ts_ms,
                     max_ts_ms: place.max_ts_ms,
                     samples: sample_count(encoding, bytes)?,
                     bytes: bytes.to_vec(),
-                });
+                };
+                if series.deleted.iter().any(|deleted| deleted.overlaps(gap)) {
+                    chunk.forget_reset();
+                }
+                chunks.push(chunk);
             }
             Ok(())
         })?;
@@ -291,18 +300,42 @@ impl Block {
     /// Marks the samples in `range` of all series that fulfil the matchers as deleted, durably.
     /// Returns the number of series concerned.
     pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, Error> {
+        self.delete_any([matchers], range)
+    }
+
+    /// Marks what a deletion covers. Like [`Block::delete`] else.
+    pub(crate) fn delete_all_of(&self, deletion: &Deletion) -> Result<usize, Error> {
+        let selectors = deletion.selectors.iter().map(Vec::as_slice);
+        self.delete_any(selectors, deletion.range)
+    }
+
+    fn delete_any<'a>(
+        &self,
+        selectors: impl IntoIterator<Item = &'a [Matcher]>,
+        range: TimeRange,
+    ) -> Result<usize, Error> {
         let _one_at_a_time = self.deleting.lock();
-        let series = self.select(matchers, range)?;
+        let mut series = Vec::new();
+        for matchers in selectors {
+            series.extend(self.select(matchers, range)?);
+        }
         if series.is_empty() {
             return Ok(0);
         }
         let mut tombstones = Tombstones::clone(&self.tombstones.load());
+        let mut concerned = BTreeSet::new();
         for series in &series {
-            tombstones.add(series.id, range);
+            let first = series.chunks.first().map(|chunk| chunk.min_ts_ms);
+            let last = series.chunks.last().map(|chunk| chunk.max_ts_ms);
+            if let Some((first, last)) = first.zip(last) {
+                let within = TimeRange::new(first.max(range.start_ms), last.min(range.end_ms));
+                tombstones.add(series.id, within);
+                concerned.insert(series.id);
+            }
         }
         tombstones.write(self.vfs.as_ref(), &self.directory)?;
         self.tombstones.store(Arc::new(tombstones));
-        Ok(series.len())
+        Ok(concerned.len())
     }
 
     /// Reads everything and checks every CRC. Expensive: for import and for repair.
@@ -372,8 +405,17 @@ fn without_deleted(entry: SeriesEntry, tombstones: &Tombstones) -> Option<BlockS
     })
 }
 
-fn is_deleted(deleted: &[TimeRange], ts_ms: i64) -> bool {
-    deleted.iter().any(|range| range.contains(ts_ms))
+/// Removes the deleted samples of a chunk. Where some were, what is left does not know what lay before
+/// it.
+fn take_deleted(samples: &mut Vec<Sample>, deleted: &[TimeRange]) {
+    let before = samples.len();
+    let is_deleted = |ts_ms: i64| deleted.iter().any(|range| range.contains(ts_ms));
+    samples.retain(|sample| !is_deleted(sample.ts_ms));
+    if samples.len() < before {
+        for sample in samples {
+            forget_resets(sample);
+        }
+    }
 }
 
 /// A block's index with its cache.

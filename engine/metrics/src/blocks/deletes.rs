@@ -1,14 +1,13 @@
 //! What is deleted while blocks are being made.
 
-use obsq_model::{Matcher, TimeRange};
-
 use crate::Error;
 use crate::block::Block;
+use crate::deletion::Deletion;
 
 /// The deletes that blocks in the making may have missed. Empty while none is made.
 #[derive(Debug, Default)]
 pub(super) struct Deletes {
-    since: Vec<(Vec<Matcher>, TimeRange)>,
+    since: Vec<Deletion>,
     makers: usize,
 }
 
@@ -38,9 +37,9 @@ impl Deletes {
     }
 
     /// Remembers a delete, when there is somebody who may miss it.
-    pub(super) fn note(&mut self, matchers: &[Matcher], range: TimeRange) {
+    pub(super) fn note(&mut self, deletion: &Deletion) {
         if self.makers > 0 {
-            self.since.push((matchers.to_vec(), range));
+            self.since.push(deletion.clone());
         }
     }
 
@@ -51,8 +50,8 @@ impl Deletes {
 
     /// Carries out in `block` what was deleted since `mark`.
     pub(super) fn repeat(&self, mark: &Mark, block: &Block) -> Result<(), Error> {
-        for (matchers, range) in self.since.iter().skip(mark.known) {
-            block.delete(matchers, *range)?;
+        for deletion in self.since.iter().skip(mark.known) {
+            block.delete_all_of(deletion)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use super::{Shared, wal_directory};
 use crate::boundary::{from_wal, unavailable};
 use crate::checkpoint::read_checkpoint;
+use crate::deletion::{Deletion, DeletionRecord};
 use crate::head::{Horizon, Outcome, Series, SeriesState};
 use crate::record::DecodedRecord;
 use crate::tenant::TenantStore;
@@ -94,6 +95,7 @@ fn recover(shared: &Shared) -> Result<(), Error> {
         shared,
         covered: FxHashMap::default(),
         orphans: FxHashMap::default(),
+        deletions: Vec::new(),
         through_seq: 0,
         unreadable: 0,
         failed: None,
@@ -103,9 +105,12 @@ fn recover(shared: &Shared) -> Result<(), Error> {
         if shared.is_stopping() {
             return;
         }
-        match DecodedRecord::decode(payload) {
-            Some(record) => recovery.insert(seq, record),
-            None => recovery.unreadable += 1,
+        if let Some(record) = DecodedRecord::decode(payload) {
+            recovery.insert(seq, record);
+        } else if let Some(record) = DeletionRecord::decode(payload) {
+            recovery.delete(seq, record);
+        } else {
+            recovery.unreadable += 1;
         }
     });
     let mut replayed = replayed.map_err(from_wal)?;
@@ -150,6 +155,8 @@ struct Recovery<'a> {
     covered: FxHashMap<u32, Vec<(TimeRange, u64)>>,
     /// Samples of series whose definition has not been met yet, by tenant and series.
     orphans: FxHashMap<(u32, u32), Vec<OrphanedRun>>,
+    /// Deletions that orphans may have missed, with tenant and number.
+    deletions: Vec<(u32, u64, Deletion)>,
     through_seq: u64,
     unreadable: u64,
     failed: Option<Error>,
@@ -200,11 +207,12 @@ impl Recovery<'_> {
         self.covered.insert(tenant.number(), covered);
     }
 
-    fn tenant(&mut self, record: &DecodedRecord<'_>) -> Option<Arc<TenantStore>> {
+    /// Returns the tenant of a record that has this number and, unless it is empty, this name.
+    fn tenant(&mut self, number: u32, name: &str) -> Option<Arc<TenantStore>> {
         let tenants = self.shared.tenants.read();
-        let known = tenants.by_number(record.tenant).cloned();
+        let known = tenants.by_number(number).cloned();
         drop(tenants);
-        let Ok(name) = Tenant::parse(record.tenant_name) else {
+        let Ok(name) = Tenant::parse(name) else {
             return known;
         };
         if let Some(known) = known
@@ -212,7 +220,7 @@ impl Recovery<'_> {
         {
             return Some(known);
         }
-        let opened = self.shared.open_tenant(&name, Some(record.tenant));
+        let opened = self.shared.open_tenant(&name, Some(number));
         match opened {
             Ok(tenant) => {
                 self.note_covered(&tenant);
@@ -226,17 +234,18 @@ impl Recovery<'_> {
     }
 
     fn insert(&mut self, seq: u64, record: DecodedRecord<'_>) {
-        let Some(tenant) = self.tenant(&record) else {
+        let Some(tenant) = self.tenant(record.tenant, record.tenant_name) else {
             self.unreadable += 1;
             return;
         };
         for (id, labels) in &record.definitions {
             let series = define(&tenant, *id, labels);
-            for (seq, samples) in self
+            for (seq, mut samples) in self
                 .orphans
                 .remove(&(tenant.number(), *id))
                 .unwrap_or_default()
             {
+                self.drop_deleted(tenant.number(), labels, seq, &mut samples);
                 self.insert_samples(&tenant, &series, samples, seq);
             }
         }
@@ -257,6 +266,30 @@ impl Recovery<'_> {
         }
         for (family, metadata) in record.metadata {
             tenant.metadata.lock().add(&family, metadata);
+        }
+    }
+
+    /// Repeats a deletion. The blocks had it before it was answered.
+    fn delete(&mut self, seq: u64, record: DeletionRecord<'_>) {
+        let Some(tenant) = self.tenant(record.tenant, record.tenant_name) else {
+            self.unreadable += 1;
+            return;
+        };
+        if let Err(error) = tenant.head.apply(&record.deletion, seq) {
+            self.failed = Some(error);
+        }
+        tenant.exemplars.lock().delete(&record.deletion);
+        if !self.orphans.is_empty() {
+            self.deletions.push((tenant.number(), seq, record.deletion));
+        }
+    }
+
+    /// Drops those samples of record `seq` that were deleted before their series was known.
+    fn drop_deleted(&self, tenant: u32, labels: &Labels, seq: u64, samples: &mut Vec<Sample>) {
+        for (of, deleted_seq, deletion) in &self.deletions {
+            if *of == tenant && *deleted_seq > seq && deletion.matches(labels) {
+                samples.retain(|sample| !deletion.range.contains(sample.ts_ms));
+            }
         }
     }
 

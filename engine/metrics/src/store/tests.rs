@@ -1,6 +1,7 @@
 mod basic;
 mod bench;
 mod damage;
+mod deletes;
 mod lifecycle;
 mod many;
 mod model;

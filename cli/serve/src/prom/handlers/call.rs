@@ -41,7 +41,8 @@ impl FromRequest<Arc<App>> for Call {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let is_form = parts.method == Method::POST && is_form(&parts.headers);
+        let has_form = matches!(parts.method, Method::POST | Method::PUT);
+        let is_form = has_form && is_form(&parts.headers);
         let body = if is_form {
             read_body(body, MAX_FORM_BYTES, &app.bodies).await?.take()
         } else {

@@ -21,7 +21,6 @@ type Result = std::result::Result<Response, ApiError>;
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
 
 pub(super) fn routes() -> Router<Arc<App>> {
-    let disabled = || post(admin).put(admin);
     Router::new()
         .route("/status/buildinfo", get(buildinfo))
         .route("/status/runtimeinfo", get(runtimeinfo))
@@ -33,9 +32,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
             "/notifications",
             get(|call: Call| async { done(call, json!([])) }),
         )
-        .route("/admin/tsdb/delete_series", disabled())
-        .route("/admin/tsdb/clean_tombstones", disabled())
-        .route("/admin/tsdb/snapshot", disabled())
+        .route("/admin/tsdb/snapshot", post(admin).put(admin))
 }
 
 fn done(call: Call, data: Value) -> Response {

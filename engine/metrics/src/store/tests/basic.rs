@@ -319,6 +319,7 @@ fn exemplars_of_a_series_beyond_the_limit_are_refused_with_it() {
         (appended.samples, appended.exemplars, appended.rejected),
         (1, 1, 2)
     );
+    appended.durable.wait_blocking().unwrap();
     let records = bench.store().stats().wal.records;
     let appended = bench.append(vec![with_exemplar("b")]);
     appended.durable.wait_blocking().unwrap();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use obsq_model::{Labels, ManualClock, Matcher, Sample, Tenant, TimeRange};
+use obsq_model::{Labels, ManualClock, MatchOp, Matcher, Sample, Tenant, TimeRange};
 use obsq_source::{
     Appended, Error, LabelRequest, MemoryBudget, MetricAppender as _, MetricBatch,
-    MetricSource as _, QueryContext, SelectRequest, SeriesBatch, SeriesSet,
+    MetricSource as _, QueryContext, SelectRequest, SeriesBatch, SeriesSet, compile_matcher,
 };
 use obsq_wal::{FaultVfs, Faults};
 use tempfile::TempDir;
@@ -96,6 +96,20 @@ impl Bench {
         let counts = (appended.samples + appended.histograms, appended.rejected);
         appended.durable.wait_blocking()?;
         Ok(counts)
+    }
+
+    /// Deletes from the series that one matcher selects.
+    pub(super) fn delete(
+        &self,
+        name: &str,
+        op: MatchOp,
+        value: &str,
+        range: TimeRange,
+    ) -> Result<(), Error> {
+        let matcher = compile_matcher(name, op, value).unwrap();
+        let selectors = vec![vec![matcher]];
+        self.store()
+            .delete_series(&Tenant::anonymous(), selectors, range)
     }
 
     pub(super) fn context(&self) -> QueryContext {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use obsq_model::{Clock as _, SampleColumns, SampleValue, TimeRange};
+use obsq_model::{Clock as _, MatchOp, SampleColumns, SampleValue, Tenant, TimeRange};
 use proptest::prelude::*;
 
 use super::bench::{Bench, NOW_MS, floats};
@@ -16,6 +16,9 @@ enum Step {
     Restart,
     Tear(Vec<u8>),
     Flush,
+    /// Deletes from the series of a number and above: times relative to now.
+    Delete(u8, i64, i64),
+    Clean,
     Tick(i64),
     DiskFull,
 }
@@ -36,6 +39,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Restart),
         1 => proptest::collection::vec(any::<u8>(), 1..200).prop_map(Step::Tear),
         1 => Just(Step::Flush),
+        2 => (0_u8..4, -20_000_000_i64..200, 0_i64..5_000_000)
+            .prop_map(|(series, start, length)| Step::Delete(series, start, length)),
+        1 => (0_u8..4, -300_i64..200, 0_i64..200)
+            .prop_map(|(series, start, length)| Step::Delete(series, start, length)),
+        1 => Just(Step::Clean),
         2 => (0_i64..9_000_000).prop_map(Step::Tick),
         1 => Just(Step::DiskFull),
     ]
@@ -76,7 +84,8 @@ fn check(bench: &Bench, model: &Model) {
         assert_eq!(stored, expected, "series {series}");
     }
     let set = bench.select(vec![], TimeRange::ALL);
-    assert_eq!(set.len(), model.len());
+    let filled = model.values().filter(|samples| !samples.is_empty());
+    assert!(set.len() >= filled.count());
     let range = TimeRange::new(NOW_MS - 100, NOW_MS + 100);
     let mut columns = SampleColumns::default();
     let mut counted = 0;
@@ -118,6 +127,21 @@ fn run(steps: Vec<Step>) {
                 bench.crash();
             }
             Step::Flush => bench.store().flush().unwrap(),
+            Step::Delete(series, start, length) => {
+                let start_ms = bench.clock.now_ms() + start;
+                let range = TimeRange::new(start_ms, start_ms + length);
+                let regex = format!("[{series}-9]");
+                bench.delete("n", MatchOp::Regex, &regex, range).unwrap();
+                for (_number, samples) in model.range_mut(series..) {
+                    samples.retain(|ts_ms, _value| !range.contains(*ts_ms));
+                }
+            }
+            Step::Clean => {
+                bench
+                    .store()
+                    .clean_tombstones(&Tenant::anonymous())
+                    .unwrap();
+            }
             Step::Tick(passed) => {
                 bench.clock.advance_ms(passed);
                 bench.store().tick().unwrap();

@@ -285,21 +285,31 @@ impl Blocks {
         }
     }
 
-    /// Removes a block's directory; after a crash it is either whole or recognised as unfinished.
+    /// Removes a block's directory; after a crash it is either whole or recognised as unfinished. May
+    /// be called again after a failure.
     fn remove(&self, ulid: Ulid) -> Result<(), Error> {
+        let failed = |path| obsq_wal::Error::io("remove", path);
         let directory = self.directory.join(ulid.to_string());
         let unfinished = self.directory.join(format!("{ulid}.tmp"));
-        let renamed = self.vfs.rename(&directory, &unfinished);
-        renamed.map_err(obsq_wal::Error::io("rename", &directory))?;
+        if self.vfs.exists(&directory).map_err(failed(&directory))? {
+            let renamed = self.vfs.rename(&directory, &unfinished);
+            renamed.map_err(failed(&directory))?;
+        }
+        // Before anything in it goes: a power cut must not bring the name back without the content.
+        let synced = self.vfs.sync_dir(&self.directory);
+        synced.map_err(failed(&self.directory))?;
         let removed = self.vfs.remove_dir_all(&unfinished);
-        removed.map_err(obsq_wal::Error::io("remove", &unfinished))?;
-        Ok(())
+        Ok(removed.map_err(failed(&unfinished))?)
     }
 }
 
 /// Returns a new name for a block that is made at `now_ms`.
 pub fn new_ulid(now_ms: i64) -> Ulid {
     use std::hash::{BuildHasher as _, RandomState};
+    #[cfg(test)]
+    if let Some(random) = names::next_ulid() {
+        return Ulid::from_parts(now_ms.max(0) as u64, random);
+    }
     let random = || u128::from(RandomState::new().hash_one(now_ms));
     Ulid::from_parts(now_ms.max(0) as u64, random() << 64 | random())
 }
@@ -378,5 +388,27 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(blocks.compact(LATER_MS, None, &|| false).unwrap());
         assert_eq!(read(&blocks).len(), 2);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod names {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Counts the names given on this thread, for tests that shall do the same every time.
+        static NAMES: Cell<Option<u128>> = const { Cell::new(None) };
+    }
+
+    /// Lets the names given on this thread count on from `from`, or be random again, and returns
+    /// where they were.
+    pub(crate) fn count_ulids(from: Option<u128>) -> Option<u128> {
+        NAMES.replace(from)
+    }
+
+    pub(super) fn next_ulid() -> Option<u128> {
+        let next = NAMES.get()? + 1;
+        NAMES.set(Some(next));
+        Some(next)
     }
 }

@@ -5,5 +5,6 @@ mod deletes;
 mod lifecycle;
 mod many;
 mod model;
+mod power;
 mod races;
 mod read_only;

@@ -34,7 +34,7 @@ pub struct SimVfs {
     state: Arc<Mutex<State>>,
 }
 
-/// The disk before a call, from which power cuts are made.
+/// The disk before a call, from which power cuts are made. What is made of it counts calls on.
 #[derive(Debug, Clone)]
 pub struct SimImage {
     /// How many calls were made before.
@@ -46,8 +46,6 @@ pub struct SimImage {
 struct State {
     disk: Disk,
     calls: u64,
-    /// Before which calls an image is taken, rising; `None` for each.
-    watched: Option<Vec<u64>>,
     watching: bool,
     images: Vec<SimImage>,
     faults: Vec<PlannedFault>,
@@ -60,27 +58,26 @@ impl SimImage {
     /// Returns a file system as it is found after the power went, with losses as `seed` has it.
     pub fn after_power_cut(&self, seed: u64) -> SimVfs {
         let mut rng = SimRng::new(seed ^ self.calls.rotate_left(32));
-        SimVfs::with(self.disk.after_power_cut(&mut rng), seed)
+        SimVfs::with(self.disk.after_power_cut(&mut rng), self.calls, seed)
     }
 
     /// Returns a file system that lost nothing, as after the end of a process.
     pub fn after_kill(&self) -> SimVfs {
-        SimVfs::with(self.disk.clone(), 0)
+        SimVfs::with(self.disk.clone(), self.calls, self.calls)
     }
 }
 
 impl SimVfs {
     /// Returns an empty file system whose failures `seed` decides.
     pub fn new(seed: u64) -> Self {
-        Self::with(Disk::default(), seed)
+        Self::with(Disk::default(), 0, seed)
     }
 
-    fn with(disk: Disk, seed: u64) -> Self {
+    fn with(disk: Disk, calls: u64, seed: u64) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 disk,
-                calls: 0,
-                watched: None,
+                calls,
                 watching: false,
                 images: Vec::new(),
                 faults: Vec::new(),
@@ -101,12 +98,9 @@ impl SimVfs {
         self.state.lock().image()
     }
 
-    /// From now on takes an image before every call or, when given, only before the calls with these
-    /// numbers.
-    pub fn watch(&self, calls: Option<Vec<u64>>) {
-        let mut state = self.state.lock();
-        state.watching = true;
-        state.watched = calls;
+    /// From now on takes an image before every call.
+    pub fn watch(&self) {
+        self.state.lock().watching = true;
     }
 
     /// Returns the images taken since the last time.
@@ -178,8 +172,7 @@ impl State {
 
     /// Counts a call, takes an image before it if that is wanted, and fails if that is planned.
     fn begin(&mut self, kind: FaultKind) -> io::Result<u64> {
-        let watched = |calls: &Vec<u64>| calls.binary_search(&self.calls).is_ok();
-        if self.watching && self.watched.as_ref().is_none_or(watched) {
+        if self.watching {
             self.images.push(self.image());
         }
         self.calls += 1;

@@ -1,0 +1,208 @@
+//! What a store must hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use obsq_model::{Exemplar, Labels, Matcher, MetricMetadata, Sample, Tenant, TimeRange};
+use obsq_source::{
+    MemoryBudget, MetricSource as _, QueryContext, Rejection, SelectRequest, SeriesBatch,
+};
+
+use super::super::bench::everything;
+use super::batches::Sent;
+use crate::MetricStore;
+
+/// What may be read at one time of a series.
+#[derive(Debug, Clone, Default)]
+struct Cell {
+    /// The value acknowledged first.
+    acknowledged: Option<Sample>,
+    /// Values that were sent before one was acknowledged. One of them may have won.
+    perhaps: Vec<Sample>,
+}
+
+type Series = BTreeMap<i64, Cell>;
+
+/// What was acknowledged, and what may be there besides.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Model {
+    tenants: BTreeMap<String, BTreeMap<Labels, Series>>,
+    exemplars: Vec<(String, Labels, Exemplar)>,
+    metadata: Vec<(String, String, MetricMetadata)>,
+    /// Samples acknowledged.
+    pub(super) samples: usize,
+}
+
+fn same(a: &Sample, b: &Sample) -> bool {
+    a.ts_ms == b.ts_ms && a.same_value(b)
+}
+
+impl Cell {
+    fn allows(&self, found: Option<&Sample>) -> bool {
+        match found {
+            None => self.acknowledged.is_none(),
+            Some(found) => {
+                let mut allowed = self.acknowledged.iter().chain(&self.perhaps);
+                allowed.any(|allowed| same(allowed, found))
+            }
+        }
+    }
+}
+
+impl Model {
+    fn cell(&mut self, tenant: &str, labels: &Labels, ts_ms: i64) -> &mut Cell {
+        let tenant = self.tenants.entry(tenant.to_owned()).or_default();
+        let series = tenant.entry(labels.clone()).or_default();
+        series.entry(ts_ms).or_default()
+    }
+
+    /// Notes that samples are on their way: they may be there or not.
+    pub(super) fn send(&mut self, sent: &Sent) {
+        for SeriesBatch {
+            labels, samples, ..
+        } in &sent.batch.series
+        {
+            for sample in samples {
+                let cell = self.cell(sent.tenant, labels, sample.ts_ms);
+                let known = cell.perhaps.iter().any(|known| same(known, sample));
+                if cell.acknowledged.is_none() && !known {
+                    cell.perhaps.push(sample.clone());
+                }
+            }
+        }
+    }
+
+    /// Notes that what was sent is acknowledged, but for what was refused.
+    pub(super) fn acknowledge(&mut self, sent: &Sent, rejections: &[Rejection]) {
+        for series in &sent.batch.series {
+            for sample in &series.samples {
+                let refused = |rejection: &Rejection| {
+                    rejection.labels == series.labels && rejection.ts_ms == sample.ts_ms
+                };
+                if rejections.iter().any(refused) {
+                    continue;
+                }
+                let cell = self.cell(sent.tenant, &series.labels, sample.ts_ms);
+                if cell.acknowledged.is_none() {
+                    cell.perhaps.retain(|other| !same(other, sample));
+                    cell.acknowledged = Some(sample.clone());
+                    self.samples += 1;
+                }
+            }
+            let exemplars = series.exemplars.iter();
+            let named = |exemplar: &Exemplar| {
+                (
+                    sent.tenant.to_owned(),
+                    series.labels.clone(),
+                    exemplar.clone(),
+                )
+            };
+            self.exemplars.extend(exemplars.map(named));
+        }
+        let metadata = sent.batch.metadata.iter().cloned();
+        let named = metadata.map(|(family, metadata)| (sent.tenant.to_owned(), family, metadata));
+        self.metadata.extend(named);
+    }
+
+    /// Compares with what the store shows and returns what is wrong first.
+    pub(super) fn compare(&self, store: &MetricStore) -> Result<(), String> {
+        let stats = store.stats();
+        if stats.broken_blocks > 0 {
+            return Err(format!("{} blocks cannot be opened", stats.broken_blocks));
+        }
+        for (name, series) in &self.tenants {
+            compare_tenant(store, name, series)?;
+        }
+        self.compare_companions(store)
+    }
+
+    fn compare_companions(&self, store: &MetricStore) -> Result<(), String> {
+        for name in self.tenants.keys() {
+            let tenant = Tenant::parse(name).unwrap();
+            let found = store.exemplars(&tenant, &everything(), &context());
+            let found = found.map_err(|error| error.to_string())?;
+            for (_name, labels, exemplar) in self.exemplars.iter().filter(|of| of.0 == *name) {
+                let series = found.iter().find(|series| series.labels == *labels);
+                if series.is_none_or(|series| !series.exemplars.contains(exemplar)) {
+                    return Err(format!("tenant {name}: {labels} has lost {exemplar:?}"));
+                }
+            }
+            let found = store.metadata(&tenant, None);
+            let found = found.map_err(|error| error.to_string())?;
+            for (_name, family, metadata) in self.metadata.iter().filter(|of| of.0 == *name) {
+                let same = |entry: &&obsq_source::MetricMetadataEntry| {
+                    entry.metric == *family && entry.metadata == *metadata
+                };
+                if found.iter().find(same).is_none() {
+                    return Err(format!("tenant {name}: {family} has lost {metadata:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn context() -> QueryContext {
+    let clock = Arc::new(obsq_model::ManualClock::at(0));
+    QueryContext::new(clock, None, MemoryBudget::new(1 << 30))
+}
+
+fn compare_tenant(
+    store: &MetricStore,
+    name: &str,
+    series: &BTreeMap<Labels, Series>,
+) -> Result<(), String> {
+    let tenant = Tenant::parse(name).unwrap();
+    let request = SelectRequest {
+        range: TimeRange::ALL,
+        matchers: Vec::<Matcher>::new(),
+    };
+    let failed = |error: obsq_source::Error| format!("tenant {name}: {error}");
+    let set = store
+        .select(&tenant, &request, &context())
+        .map_err(failed)?;
+    if let Some(warning) = set.warnings().first() {
+        return Err(format!("tenant {name}: {warning}"));
+    }
+    let mut found = BTreeMap::new();
+    for index in 0..set.len() {
+        let mut samples = Vec::new();
+        set.read_exact(index, TimeRange::ALL, &mut samples)
+            .map_err(failed)?;
+        found.insert(set.labels(index).clone(), samples);
+    }
+    for labels in found.keys() {
+        if !series.contains_key(labels) {
+            return Err(format!("tenant {name}: nobody wrote {labels}"));
+        }
+    }
+    for (labels, cells) in series {
+        let samples = found.get(labels).map_or(&[][..], Vec::as_slice);
+        compare_series(cells, samples)
+            .map_err(|wrong| format!("tenant {name}: {labels}: {wrong}"))?;
+    }
+    Ok(())
+}
+
+fn compare_series(cells: &Series, samples: &[Sample]) -> Result<(), String> {
+    if let Some(pair) = samples
+        .windows(2)
+        .find(|pair| pair[0].ts_ms >= pair[1].ts_ms)
+    {
+        return Err(format!("not in order of time: {pair:?}"));
+    }
+    let mut samples = samples.iter().peekable();
+    for (ts_ms, cell) in cells {
+        if let Some(early) = samples.next_if(|sample| sample.ts_ms < *ts_ms) {
+            return Err(format!("nobody wrote {early:?}"));
+        }
+        let found = samples.next_if(|sample| sample.ts_ms == *ts_ms);
+        if !cell.allows(found) {
+            return Err(format!("{found:?} at {ts_ms}, but {cell:?}"));
+        }
+    }
+    match samples.next() {
+        Some(late) => Err(format!("nobody wrote {late:?}")),
+        None => Ok(()),
+    }
+}

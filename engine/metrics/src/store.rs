@@ -59,6 +59,7 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     replayed_records: AtomicU64,
     missing_records: AtomicU64,
+    corruptions: AtomicU64,
     /// Failed log writes of which the last checkpoint holds what the heads took.
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
@@ -113,6 +114,7 @@ impl MetricStore {
             stopping: AtomicBool::new(false),
             replayed_records: AtomicU64::new(0),
             missing_records: AtomicU64::new(0),
+            corruptions: AtomicU64::new(0),
             settled_failures: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
             checkpointing: Backoff::new("checkpoint", 1000, 10_000),

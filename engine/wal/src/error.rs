@@ -91,6 +91,11 @@ impl Error {
         }
     }
 
+    /// Says whether the file system gave this as the reason.
+    pub(crate) fn is_io(&self, kind: io::ErrorKind) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == kind)
+    }
+
     /// Says whether the file system had no room left.
     pub fn is_disk_full(&self) -> bool {
         match self {

@@ -24,6 +24,7 @@ mod abort;
 mod error;
 mod framed;
 mod lock;
+mod quarantine;
 mod queue;
 mod reader;
 mod record;

@@ -16,11 +16,17 @@ pub(crate) fn list_segments(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<u64>,
     let names = vfs.list(directory).map_err(Error::io("list", directory))?;
     let mut numbers: Vec<u64> = names
         .iter()
-        .filter(|name| name.len() >= 8 && name.bytes().all(|byte| byte.is_ascii_digit()))
-        .filter_map(|name| name.parse().ok())
+        .filter_map(|name| segment_number(name))
         .collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Returns the number of the segment that is called `name`, if it can be one.
+fn segment_number(name: &str) -> Option<u64> {
+    let digits = name.len() <= 18 && name.bytes().all(|byte| byte.is_ascii_digit());
+    let number = name.parse().ok().filter(|_number| digits)?;
+    (format!("{number:08}") == name).then_some(number)
 }
 
 /// A segment that is being written.
@@ -39,7 +45,8 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Creates the file, durable with its name.
+    /// Creates the file, durable with its name. Never touches what is there already: that fails with
+    /// `AlreadyExists`. Any other failure leaves no file behind, as far as the disk allows.
     pub(crate) fn create(
         vfs: &dyn Vfs,
         path: PathBuf,
@@ -53,7 +60,7 @@ impl SegmentWriter {
             first_seq,
             previous_seq,
         };
-        let file = vfs.create(&path).map_err(Error::io("create", &path))?;
+        let file = vfs.create_new(&path).map_err(Error::io("create", &path))?;
         let mut segment = Self {
             path,
             file,
@@ -62,13 +69,26 @@ impl SegmentWriter {
             allocated: 0,
             preallocated_bytes,
         };
-        segment.append(&header.encode())?;
-        segment.sync()?;
-        let directory = segment.path.parent().unwrap_or(Path::new("."));
-        vfs.sync_dir(directory)
-            .map_err(Error::io("sync", directory))?;
-        debug_assert_eq!(segment.written, FILE_HEADER_BYTES as u64);
-        Ok(segment)
+        match segment.begin(vfs, header) {
+            Ok(()) => Ok(segment),
+            Err(error) => {
+                let path = segment.path.display();
+                if let Err(error) = vfs.remove_file(&segment.path) {
+                    tracing::warn!(%path, %error, "cannot remove an unfinished segment");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self, vfs: &dyn Vfs, header: FileHeader) -> Result<(), Error> {
+        self.append(&header.encode())?;
+        self.sync()?;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let synced = vfs.sync_dir(directory);
+        synced.map_err(Error::io("sync", directory))?;
+        debug_assert_eq!(self.written, FILE_HEADER_BYTES as u64);
+        Ok(())
     }
 
     /// Writes `bytes` behind what is there. After an error the tail is undefined.

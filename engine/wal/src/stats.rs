@@ -20,6 +20,10 @@ pub struct WalStats {
     pub segments_created: u64,
     /// Segment files at present.
     pub segments: u64,
+    /// Damaged segments that are kept for inspection.
+    pub quarantined_segments: u64,
+    /// Bytes of those segments.
+    pub quarantined_bytes: u64,
     /// Bytes that wait to be written.
     pub queued_bytes: u64,
 }

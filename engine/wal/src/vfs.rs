@@ -76,6 +76,15 @@ pub trait Vfs: Debug + Send + Sync {
     /// Creates an empty file, replacing an existing one, for reading and writing.
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
 
+    /// Like [`Vfs::create`], but fails with `AlreadyExists` when there is something of that name. By
+    /// default it looks first; the directory must then be this process' own.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        if self.exists(path)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.create(path)
+    }
+
     /// Opens an existing file for reading.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
 

@@ -1,5 +1,6 @@
 //! The log as stores see it.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use obsq_model::Clock;
 use parking_lot::Mutex;
 
+use crate::quarantine::{self, Quarantined, quarantine_directory};
 use crate::queue::{Done, Epoch, Queue, Refused};
 use crate::reader::{Damage, RecordReader};
 use crate::record::Record;
@@ -30,6 +32,8 @@ pub struct WalOptions {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk before [`Wal::wait_for_room`] makes callers wait.
     pub queue_bytes: usize,
+    /// Bytes of damaged segments that are kept for inspection; 0 to keep none.
+    pub quarantine_bytes: u64,
     /// How long callers wait for room before they are told that the log is too slow.
     pub patience: Duration,
     /// Zeros written ahead of the records, so that a sync of a few of them need not change the
@@ -51,6 +55,7 @@ impl WalOptions {
             queue_bytes: 64 << 20,
             patience: Duration::from_secs(10),
             preallocated_bytes: 1 << 20,
+            quarantine_bytes: 256 << 20,
             threaded: true,
         }
     }
@@ -67,7 +72,11 @@ pub struct Replayed {
     pub last_seq: u64,
     /// What could not be read.
     pub damage: Damage,
+    /// Places where the log was found damaged.
+    pub corruptions: u64,
     segments: Vec<ClosedSegment>,
+    /// A number for the next segment that no file has.
+    next_number: u64,
 }
 
 /// Reads the records after number `after_seq`, in order, past any damage.
@@ -85,32 +94,66 @@ pub fn replay(
         ..Replayed::default()
     };
     for number in list_segments(vfs, &options.directory)? {
+        replayed.next_number = replayed.next_number.max(number + 1);
         let path = segment_path(&options.directory, number);
-        let mut reader = match RecordReader::open(vfs, &path, FileKind::SEGMENT, replayed.last_seq)
-        {
-            Err(Error::Corrupt { path, .. }) => {
-                tracing::warn!(path = %path.display(), "a segment is of another kind, passing over it");
-                continue;
+        match RecordReader::open(vfs, &path, FileKind::SEGMENT, replayed.last_seq) {
+            Ok(reader) => replayed.read(number, reader, &mut on_record)?,
+            Err(error) if is_foreign(&error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "this is no segment of the log, passing over it");
             }
-            other => other?,
-        };
-        while let Some((seq, payload)) = reader.next_record()? {
-            replayed.records += 1;
-            replayed.bytes += payload.len() as u64;
-            on_record(seq, payload);
+            Err(error) => return Err(error),
         }
-        replayed.last_seq = reader.last_seq().max(replayed.last_seq);
-        if *reader.damage() != Damage::default() {
-            let damage = reader.damage();
-            tracing::warn!(path = %path.display(), ?damage, "a segment is damaged, its good records were read");
-        }
-        replayed.damage.absorb(reader.damage().clone());
-        replayed.segments.push(ClosedSegment {
-            number,
-            last_seq: replayed.last_seq,
-        });
+    }
+    let kept_in = quarantine_directory(&options.directory);
+    if let Some(last) = list_segments(vfs, &kept_in)?.last() {
+        replayed.next_number = replayed.next_number.max(last + 1);
     }
     Ok(replayed)
+}
+
+/// Says whether a file or directory that has a segment's name is none.
+fn is_foreign(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { .. }) || error.is_io(ErrorKind::IsADirectory)
+}
+
+impl Replayed {
+    fn read(
+        &mut self,
+        number: u64,
+        mut reader: RecordReader,
+        on_record: &mut impl FnMut(u64, &[u8]),
+    ) -> Result<(), Error> {
+        let before = reader.damage().gaps.len();
+        if before > 0
+            && let Some(previous) = self.segments.last_mut()
+        {
+            // What this one misses before it was at the end of that one.
+            previous.is_damaged = true;
+        }
+        while let Some((seq, payload)) = reader.next_record()? {
+            self.records += 1;
+            self.bytes += payload.len() as u64;
+            on_record(seq, payload);
+        }
+        self.last_seq = reader.last_seq().max(self.last_seq);
+        let damage = reader.damage();
+        if *damage != Damage::default() {
+            tracing::warn!(
+                segment = number,
+                ?damage,
+                "a segment is damaged, its good records were read"
+            );
+        }
+        self.corruptions += damage.gaps.len().max(damage.bad_stretches) as u64;
+        self.segments.push(ClosedSegment {
+            number,
+            last_seq: self.last_seq,
+            is_damaged: damage.bad_stretches > 0 || damage.gaps.len() > before,
+        });
+        self.damage.absorb(damage.clone());
+        Ok(())
+    }
 }
 
 /// A write-ahead log with one writing thread.
@@ -131,6 +174,7 @@ pub struct Wal {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     closed: Arc<Mutex<Vec<ClosedSegment>>>,
+    quarantined: Mutex<Quarantined>,
     writer: Mutex<Writing>,
 }
 
@@ -158,7 +202,8 @@ impl Wal {
             options.segment_bytes,
         ));
         let counters = Arc::new(Counters::default());
-        let number = replayed.segments.last().map_or(1, |last| last.number + 1);
+        let number = replayed.next_number.max(1);
+        let held = quarantine::look(options.vfs.as_ref(), directory)?;
         let closed = Arc::new(Mutex::new(replayed.segments));
         let writer = Writer {
             vfs: Arc::clone(&options.vfs),
@@ -187,6 +232,7 @@ impl Wal {
             queue,
             counters,
             closed,
+            quarantined: Mutex::new(held),
             writer: Mutex::new(writing),
         })
     }
@@ -233,11 +279,13 @@ impl Wal {
         last_seq
     }
 
-    /// Removes the segments that hold no record after `through_seq`.
+    /// Removes the segments that hold no record after `through_seq`. Those that were found damaged move
+    /// to the folder `quarantine` instead, as far as there is room; one that cannot be moved stays.
     pub fn truncate(&self, through_seq: u64) -> Result<(), Error> {
         let mut gone = self.closed.lock().clone();
         gone.retain(|segment| segment.last_seq <= through_seq);
-        for segment in &gone {
+        gone.retain(|segment| !segment.is_damaged || self.quarantine(segment.number));
+        for segment in gone.iter().filter(|segment| !segment.is_damaged) {
             let path = segment_path(&self.options.directory, segment.number);
             self.options
                 .vfs
@@ -246,6 +294,19 @@ impl Wal {
         }
         self.closed.lock().retain(|segment| !gone.contains(segment));
         Ok(())
+    }
+
+    /// Says whether the segment is out of the way.
+    fn quarantine(&self, number: u64) -> bool {
+        let (vfs, limit) = (self.options.vfs.as_ref(), self.options.quarantine_bytes);
+        match quarantine::quarantine(vfs, &self.options.directory, number, limit) {
+            Ok(held) => *self.quarantined.lock() = held,
+            Err(error) => {
+                tracing::warn!(segment = number, %error, "cannot put a damaged segment aside");
+                return false;
+            }
+        }
+        true
     }
 
     /// Returns how many writes and syncs have failed. Counted before the epoch ends that a failure
@@ -258,9 +319,12 @@ impl Wal {
     /// Returns what the log counts about itself.
     pub fn stats(&self) -> WalStats {
         let stats = self.counters.snapshot();
+        let quarantined = *self.quarantined.lock();
         WalStats {
             queued_bytes: self.queue.queued_bytes() as u64,
             segments: self.closed.lock().len() as u64 + 1,
+            quarantined_segments: quarantined.segments,
+            quarantined_bytes: quarantined.bytes,
             ..stats
         }
     }

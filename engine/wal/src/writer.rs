@@ -1,5 +1,6 @@
 //! The thread that writes and syncs.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(crate) struct ClosedSegment {
     pub(crate) number: u64,
     /// The last good record in it.
     pub(crate) last_seq: u64,
+    /// Whether what is in it was found damaged.
+    pub(crate) is_damaged: bool,
 }
 
 /// State of the writer's thread.
@@ -96,6 +99,7 @@ impl Writer {
         self.closed.lock().push(ClosedSegment {
             number: self.number,
             last_seq: self.good_seq,
+            is_damaged: false,
         });
         self.number += 1;
     }
@@ -151,12 +155,8 @@ impl Writer {
 
     fn write_group(&mut self, group: &Group) -> Result<(), Error> {
         if self.segment.is_none() {
-            let (first, good) = (group.first_seq, self.good_seq);
-            let vfs = self.vfs.as_ref();
-            let path = segment_path(&self.directory, self.number);
-            let segment = SegmentWriter::create(vfs, path, first, good, self.preallocated_bytes)?;
+            self.segment = Some(self.begin_segment(group.first_seq)?);
             self.counters.note_segment();
-            self.segment = Some(segment);
         }
         let Some(segment) = &mut self.segment else {
             return Err(Error::Closed);
@@ -169,6 +169,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Begins a segment under the next number that nothing else has.
+    fn begin_segment(&mut self, first_seq: u64) -> Result<SegmentWriter, Error> {
+        loop {
+            let path = segment_path(&self.directory, self.number);
+            let (vfs, ahead) = (self.vfs.as_ref(), self.preallocated_bytes);
+            match SegmentWriter::create(vfs, path, first_seq, self.good_seq, ahead) {
+                Err(error) if error.is_io(ErrorKind::AlreadyExists) => {
+                    tracing::warn!(%error, "something else has the name of the next segment, passing over it");
+                    self.number += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
     fn abandon_segment(&mut self, error: &Error) {
         self.counters.note_failure();
         tracing::error!(%error, segment = self.number, "cannot write the log, going on in a new segment");
@@ -176,11 +191,7 @@ impl Writer {
             segment.abandon();
             return self.close_number();
         }
-        // The file may be there, but it never held a record.
-        let path = segment_path(&self.directory, self.number);
-        if let Err(error) = self.vfs.remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "cannot remove an unfinished segment");
-        }
+        // It could not be begun and is not there.
         self.number += 1;
     }
 }

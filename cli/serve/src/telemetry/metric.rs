@@ -126,10 +126,16 @@ metrics! {
         "Tenants known.";
     WalBytes: Counter "obsq_wal_bytes_total"
         "Bytes of records written to the log.";
+    WalCorruptions: Gauge "obsq_wal_corruptions"
+        "Places where log or checkpoint were found damaged at the start.";
     WalFailures: Counter "obsq_wal_failures_total"
         "Writes and syncs of the log that failed.";
     WalMissingRecords: Gauge "obsq_wal_missing_records"
         "Records that should have been in the log at the start but were not.";
+    WalQuarantinedBytes: Gauge "obsq_wal_quarantined_bytes"
+        "Bytes of damaged segments that are kept for inspection.";
+    WalQuarantinedSegments: Gauge "obsq_wal_quarantined_segments"
+        "Damaged segments that are kept for inspection.";
     WalQueuedBytes: Gauge "obsq_wal_queued_bytes"
         "Bytes that wait to be written to the log.";
     WalRecords: Counter "obsq_wal_records_total"

@@ -117,6 +117,8 @@ fn recover(shared: &Shared) -> Result<(), Error> {
     if shared.is_stopping() {
         return Err(unavailable(super::NOT_READY));
     }
+    let corruptions = replayed.corruptions + recovery.unreadable + u64::from(checkpoint.damaged);
+    shared.corruptions.store(corruptions, Ordering::Relaxed);
     recovery.finish(!checkpoint.damaged)?;
     // Should the log be lost, numbers must all the same go on behind those in blocks and heads.
     for tenant in shared.tenants.read().all() {

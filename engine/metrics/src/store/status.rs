@@ -14,6 +14,7 @@ impl Shared {
         let mut stats = StoreStats {
             wal: self.wal.get().map(Wal::stats).unwrap_or_default(),
             replayed_records: self.replayed_records.load(Ordering::Relaxed),
+            corruptions: self.corruptions.load(Ordering::Relaxed),
             missing_records: self.missing_records.load(Ordering::Relaxed),
             ..StoreStats::default()
         };

@@ -41,6 +41,12 @@ impl Vfs for DiskVfs {
         Ok(Box::new(options.open(path)?))
     }
 
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create_new(true);
+        Ok(Box::new(options.open(path)?))
+    }
+
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(Box::new(File::open(path)?))
     }

@@ -155,6 +155,67 @@ fn segments_are_cut_by_size_and_go_when_a_checkpoint_holds_them() {
 }
 
 #[test]
+fn what_is_not_of_the_log_is_neither_overwritten_nor_in_the_way() {
+    let bench = Bench::new();
+    let directory = bench.directory.path().join("wal");
+    let wal = bench.open(1 << 20);
+    write(&wal, b"one").unwrap();
+    let path = |number: u64| directory.join(format!("{number:08}"));
+    // One appears while the log is written, the others are there at the start.
+    std::fs::write(path(2), "mine").unwrap();
+    wal.cut();
+    write(&wal, b"two").unwrap();
+    drop(wal);
+    let foreign = crate::FramedWriter::create(&crate::DiskVfs, &path(4), FileKind(99));
+    foreign.unwrap().commit().unwrap();
+    let kept = std::fs::read(path(4)).unwrap();
+    std::fs::create_dir(path(5)).unwrap();
+    for name in ["99999999999999999999", "000000007", "18446744073709551615"] {
+        std::fs::write(directory.join(name), "mine").unwrap();
+    }
+    let wal = bench.open(1 << 20);
+    write(&wal, b"three").unwrap();
+    drop(wal);
+    let (records, replayed) = bench.records();
+    let payloads: Vec<_> = records.iter().map(|record| record.1.as_slice()).collect();
+    assert_eq!(payloads, [b"one".as_slice(), b"two", b"three"]);
+    assert_eq!(replayed.damage.missing_records(), 0);
+    assert_eq!(std::fs::read(path(2)).unwrap(), b"mine");
+    assert_eq!(std::fs::read(path(4)).unwrap(), kept);
+    assert!(path(5).is_dir() && path(6).is_file());
+}
+
+#[test]
+fn a_damaged_segment_is_kept_for_inspection_and_a_sound_one_is_not() {
+    let bench = Bench::new();
+    for payload in [b"sound".repeat(9), b"damaged".repeat(9), b"cut".repeat(9)] {
+        write(&bench.open(1 << 20), &payload).unwrap();
+    }
+    let directory = bench.directory.path().join("wal");
+    let path = |number: u64| directory.join(format!("{number:08}"));
+    let mut bytes = std::fs::read(path(2)).unwrap();
+    bytes[70] ^= 1;
+    std::fs::write(path(2), &bytes).unwrap();
+    let (_records, replayed) = bench.records();
+    // The stretch, and the number that the next segment misses.
+    assert_eq!(replayed.corruptions, 2);
+    let wal = bench.open(1 << 20);
+    write(&wal, b"next").unwrap();
+    let through = wal.cut();
+    write(&wal, b"last").unwrap();
+    wal.truncate(through).unwrap();
+    let stats = wal.stats();
+    assert_eq!(stats.quarantined_segments, 1);
+    assert_eq!(stats.quarantined_bytes, bytes.len() as u64);
+    let kept = std::fs::read(directory.join("quarantine/00000002")).unwrap();
+    assert_eq!(kept, bytes);
+    assert!(!path(1).exists() && !path(2).exists());
+    drop(wal);
+    let wal = bench.open(1 << 20);
+    assert_eq!(wal.stats().quarantined_segments, 1);
+}
+
+#[test]
 fn a_closed_log_takes_nothing_and_keeps_what_was_queued() {
     let bench = Bench::new();
     let wal = bench.open(1 << 20);

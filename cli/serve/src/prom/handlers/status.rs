@@ -62,7 +62,7 @@ async fn runtimeinfo(State(app): State<Arc<App>>, call: Call) -> Response {
         "serverTime": rfc3339(app.clock.now_ms()),
         "reloadConfigSuccess": reload.success,
         "lastConfigTime": rfc3339(reload.time_ms),
-        "corruptionCount": 0,
+        "corruptionCount": app.stores.stats().corruptions,
         "goroutineCount": 0,
         "GOMAXPROCS": threads,
         "GOMEMLIMIT": 0,

@@ -39,6 +39,7 @@ fn a_damaged_record_costs_only_its_own_samples() {
         let segment = &files(&bench, "wal/metrics")[0];
         flip(segment, records(segment)[victim] + 30);
         bench.crash();
+        assert!(bench.store().stats().corruptions > 0);
         for series in ["a", "b"] {
             let times: Vec<_> = bench
                 .samples(series)

@@ -132,14 +132,17 @@ fn promtool(arguments: &[&str]) -> String {
 /// Starts the installed Prometheus on a data directory; returns its address.
 fn prometheus_on(data: &Path) -> (Client, std::net::SocketAddr) {
     let config = data.with_extension("yml");
-    fs::write(&config, "global: {}\n").unwrap();
+    let late = "storage:\n  tsdb:\n    out_of_order_time_window: 10h\n";
+    fs::write(&config, late).unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new("prometheus");
     command
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--storage.tsdb.path={}", data.display()))
         .arg("--storage.tsdb.retention.time=100y")
-        .arg("--enable-feature=native-histograms")
+        .arg("--enable-feature=native-histograms,exemplar-storage")
+        .arg("--web.enable-remote-write-receiver")
+        .arg("--web.enable-admin-api")
         .arg(format!("--web.listen-address={listen}"))
         .stderr(Stdio::null());
     (Client(command.spawn().unwrap()), listen.parse().unwrap())
@@ -167,23 +170,108 @@ fn a_prometheus_on_a_copy_of_the_blocks_gives_the_same_answers() {
     let copy = server.directory().path().join("copy");
     copy_tree(&folder, &copy);
     let (_client, address) = prometheus_on(&copy);
-    let ready = || request(address, "GET", "/-/ready", &[], &[]).is_ok_and(|a| a.status == 200);
-    server.wait_for("Prometheus on the copy", ready);
-    // Every step lies off the grid of samples, so that left-open windows and the closed ones of old
-    // versions agree.
-    let (start, end) = (START_MS / 1000 + 7, START_MS / 1000 + POINTS * 30 + 7);
+    server.wait_for("Prometheus on the copy", || is_ready(address));
     for query in QUERIES {
-        let query = encode(query);
-        let path = format!("/api/v1/query_range?query={query}&start={start}&end={end}&step=60");
+        let path = path_of(query);
         let theirs = request(address, "GET", &path, &[], &[]).unwrap();
         assert_eq!(theirs.status, 200, "{query}: {}", theirs.text());
         let ours = server.get(&path);
         assert_eq!(ours.status, 200, "{query}: {}", ours.text());
         assert_same(
-            query.as_str(),
+            query,
             &theirs.json()["data"]["result"],
             &ours.json()["data"]["result"],
         );
+    }
+}
+
+fn is_ready(address: std::net::SocketAddr) -> bool {
+    request(address, "GET", "/-/ready", &[], &[]).is_ok_and(|answer| answer.status == 200)
+}
+
+/// Returns the first and the last step, in seconds. Every step lies off the grid of samples, so that left-open windows
+/// and the closed ones of old versions agree.
+fn steps() -> (i64, i64) {
+    (START_MS / 1000 + 7, START_MS / 1000 + POINTS * 30 + 7)
+}
+
+fn path_of(query: &str) -> String {
+    let (start, end) = steps();
+    let query = encode(query);
+    format!("/api/v1/query_range?query={query}&start={start}&end={end}&step=60")
+}
+
+/// Sends a batch to a Prometheus.
+fn write_to(address: std::net::SocketAddr, batch: &MetricBatch) {
+    let headers = [
+        ("content-type", "application/x-protobuf"),
+        ("content-encoding", "snappy"),
+        ("x-prometheus-remote-write-version", "0.1.0"),
+    ];
+    let body = snappy(&write_request(batch));
+    let answer = request(address, "POST", "/api/v1/write", &headers, &body).unwrap();
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+/// Asks obsq over a directory, without a server.
+fn ask_directory(home: &Path, data: &Path, query: &str) -> Value {
+    let (start, end) = steps();
+    let output = obsq(home)
+        .args(["query", query, "--step", "60", "-o", "json", "--limit", "0"])
+        .args(["--from", &start.to_string(), "--to", &end.to_string()])
+        .arg("--data")
+        .arg(data)
+        .output()
+        .unwrap();
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{query}: {notes}");
+    assert_eq!(notes, "", "{query}");
+    serde_json::from_slice::<Value>(&output.stdout).unwrap()["data"]["result"].clone()
+}
+
+#[test]
+fn the_head_of_a_running_prometheus_is_read_and_imported() {
+    if installed("prometheus").is_none() {
+        return skip("prometheus");
+    }
+    let server = Server::start();
+    let home = server.directory();
+    let data = home.path().join("prometheus");
+    let (_client, address) = prometheus_on(&data);
+    server.wait_for("Prometheus", || is_ready(address));
+    write_to(address, &batch());
+    let mut late = batch();
+    late.series
+        .retain(|series| series.labels.value("__name__") == "temperature");
+    for sample in late
+        .series
+        .iter_mut()
+        .flat_map(|series| &mut series.samples)
+    {
+        // Between those that are there already.
+        sample.ts_ms += STEP_MS / 2;
+    }
+    write_to(address, &late);
+    let gone = encode("requests_total{instance=\"i1\"}");
+    let half = START_MS / 1000 + POINTS * 15;
+    let path = format!("/api/v1/admin/tsdb/delete_series?match[]={gone}&end={half}");
+    let deleted = request(address, "POST", &path, &[], &[]).unwrap();
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    let own = home.path().join("own");
+    let imported = obsq(home.path())
+        .arg("import")
+        .arg(&data)
+        .arg("--data")
+        .arg(&own)
+        .output()
+        .unwrap();
+    let notes = String::from_utf8_lossy(&imported.stderr).into_owned();
+    assert!(imported.status.success(), "{notes}");
+    for query in QUERIES {
+        let theirs = request(address, "GET", &path_of(query), &[], &[]).unwrap();
+        let theirs = &theirs.json()["data"]["result"];
+        assert_same(query, theirs, &ask_directory(home.path(), &data, query));
+        assert_same(query, theirs, &ask_directory(home.path(), &own, query));
     }
 }
 

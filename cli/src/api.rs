@@ -19,7 +19,7 @@ pub(crate) use call::{Call, QueryParameters};
 pub(crate) use http::HttpApi;
 pub(crate) use local::LocalApi;
 pub(crate) use open::{
-    Layout, layout, open_blocks, open_directory, read_exposition, tenant, unread_log,
+    Layout, layout, open_blocks, open_directory, open_log, read_exposition, tenant,
 };
 
 use crate::exit::Failure;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use obsq_ingest::exposition::{Format, ParseOptions, parse};
-use obsq_metrics::{BlockSet, MetricStore, StoreOptions};
+use obsq_metrics::{BlockSet, MetricStore, PrometheusLog, StoreOptions};
 use obsq_model::{Clock, Tenant};
 use obsq_source::{MetricBatch, MetricSource, SeriesBatch};
 
@@ -17,8 +17,10 @@ pub(crate) enum Layout {
     Store,
     /// One block.
     Block,
-    /// Blocks side by side, as in a data directory of Prometheus.
+    /// Blocks side by side.
     Blocks(Vec<PathBuf>),
+    /// A data directory of Prometheus: blocks, if any, and a log.
+    Prometheus(Vec<PathBuf>),
 }
 
 /// Looks into a directory and says what lies there.
@@ -40,37 +42,15 @@ pub(crate) fn layout(dir: &Path) -> Result<Layout, Failure> {
         .filter(|path| is(path.join("meta.json")) && is(path.join("index")))
         .collect();
     blocks.sort();
+    if dir.join("wal").is_dir() {
+        return Ok(Layout::Prometheus(blocks));
+    }
     if blocks.is_empty() {
-        return Err(nothing_in(dir));
+        let text = format!("`{}` is no data directory and no block", dir.display());
+        return Err(Failure::usage(text)
+            .hint("a data directory has `tenants/` (obsq), or blocks and `wal/` (Prometheus)"));
     }
     Ok(Layout::Blocks(blocks))
-}
-
-/// Returns a warning when `dir` is a data directory of Prometheus with a log, whose samples of the
-/// last hours are in no block yet.
-pub(crate) fn unread_log(dir: &Path) -> Option<String> {
-    let has_log = dir.join("wal").is_dir();
-    match layout(dir) {
-        Ok(Layout::Blocks(_)) if has_log => Some(format!(
-            "only the blocks of `{}` are read: what is still in its write-ahead log is missing",
-            dir.display()
-        )),
-        _ => None,
-    }
-}
-
-/// Says why a directory cannot be read; a Prometheus writes its first block after hours.
-fn nothing_in(dir: &Path) -> Failure {
-    let shown = dir.display();
-    if dir.join("wal").is_dir() && dir.join("chunks_head").is_dir() {
-        let text =
-            format!("`{shown}` has no block yet, and Prometheus' write-ahead log is not read");
-        return Failure::usage(text).hint(
-            "`POST /api/v1/admin/tsdb/snapshot` makes Prometheus write a block under `snapshots/`",
-        );
-    }
-    Failure::usage(format!("`{shown}` is no data directory and no block"))
-        .hint("a data directory has `tenants/` (obsq) or blocks (Prometheus)")
 }
 
 /// Opens a directory for reading.
@@ -82,6 +62,11 @@ pub(crate) fn open_directory(
         Layout::Store => Ok(Arc::new(open_store(dir, clock)?)),
         Layout::Block => Ok(Arc::new(open_blocks(&[dir.to_owned()])?)),
         Layout::Blocks(blocks) => Ok(Arc::new(open_blocks(&blocks)?)),
+        Layout::Prometheus(blocks) => {
+            let mut set = open_blocks(&blocks)?;
+            set.set_log(open_log(dir, &set)?);
+            Ok(Arc::new(set))
+        }
     }
 }
 
@@ -102,6 +87,18 @@ pub(crate) fn open_blocks(directories: &[PathBuf]) -> Result<BlockSet, Failure> 
         })?;
     }
     Ok(set)
+}
+
+/// Reads what is in the log of a Prometheus data directory and in none of its blocks.
+pub(crate) fn open_log(dir: &Path, blocks: &BlockSet) -> Result<Arc<PrometheusLog>, Failure> {
+    let log = PrometheusLog::read(dir, blocks.blocks()).map_err(|error| {
+        Failure::failed(format!("cannot read the log of `{}`", dir.display())).because(&error)
+    })?;
+    if log.damaged() > 0 {
+        let damaged = log.damaged();
+        tracing::warn!(damaged, directory = %dir.display(), "parts of the write-ahead log cannot be read");
+    }
+    Ok(Arc::new(log))
 }
 
 /// Reads exposition text or OpenMetrics; samples without a time get `now_ms`.
@@ -150,8 +147,7 @@ mod tests {
         for young in ["wal", "chunks_head"] {
             std::fs::create_dir(root.join(young)).unwrap();
         }
-        let failure = format!("{:?}", layout(root).unwrap_err());
-        assert!(failure.contains("has no block yet"), "{failure}");
+        assert_eq!(layout(root).unwrap(), Layout::Prometheus(Vec::new()));
         std::fs::remove_dir(root.join("wal")).unwrap();
         let block = root.join("01ARZ3NDEKTSV4RRFFQ69G5FAV");
         std::fs::create_dir(&block).unwrap();
@@ -160,12 +156,10 @@ mod tests {
         }
         assert_eq!(layout(&block).unwrap(), Layout::Block);
         assert_eq!(layout(root).unwrap(), Layout::Blocks(vec![block]));
-        assert_eq!(unread_log(root), None);
         std::fs::create_dir(root.join("wal")).unwrap();
-        assert!(unread_log(root).unwrap().contains("write-ahead log"));
+        assert!(matches!(layout(root).unwrap(), Layout::Prometheus(blocks) if blocks.len() == 1));
         std::fs::create_dir(root.join("tenants")).unwrap();
         assert_eq!(layout(root).unwrap(), Layout::Store);
-        assert_eq!(unread_log(root), None);
     }
 
     #[test]

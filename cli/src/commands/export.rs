@@ -14,7 +14,7 @@ use crate::args::{RangeArgs, SourceArgs, ZoneArgs};
 use crate::commands::export::blocks::write_blocks;
 use crate::commands::export::text::{Writer, write_series};
 use crate::commands::export::whence::Whence;
-use crate::commands::shared::{frame, range, warn_of_log};
+use crate::commands::shared::{frame, range};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::settings::{load, resolve};
@@ -94,7 +94,6 @@ pub(crate) fn export(args: &ExportArgs, session: &mut Session) -> Result<Exit, F
     let target = resolve(&args.source, &config)?;
     let frame = frame(&args.zone, &config, session)?;
     let range = range(&args.times, &config, &frame)?;
-    warn_of_log(&target.place, session);
     let whence = Whence::open(&target, &args.selectors, session)?;
     if let Some(folder) = &args.blocks {
         let clock = Arc::clone(&session.clock);

@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use obsq_source::MetricBatch;
 
-use crate::api::{tenant, unread_log};
+use crate::api::tenant;
 use crate::args::{AccessArgs, SourceArgs};
 use crate::commands::import::reader::{Input, inputs};
 use crate::commands::import::sink::{Sink, Taken};
-use crate::commands::shared::warn_of_log;
 use crate::console::Progress;
 use crate::exit::{Exit, Failure};
 use crate::session::{Session, block_on};
@@ -53,13 +52,7 @@ const SAMPLES_PER_BATCH: usize = 10_000;
 /// Reads everything and writes it.
 pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, Failure> {
     let inputs = inputs(&args.paths)?;
-    for path in &args.paths {
-        warn_of_log(&Place::Data(path.clone()), session);
-    }
     let sink = open_sink(args, session)?;
-    for warning in args.paths.iter().filter_map(|path| unread_log(path)) {
-        session.console.warn(&warning);
-    }
     let now_ms = session.clock.now_ms();
     let total = inputs.iter().map(Input::samples).sum();
     let facts = &session.console.facts;

@@ -9,9 +9,7 @@ use obsq_metrics::BlockSet;
 use obsq_model::TimeRange;
 use obsq_source::MetricSource;
 
-use crate::api::{
-    Answer, Api, HttpApi, LocalApi, open_directory, read_exposition, tenant, unread_log,
-};
+use crate::api::{Answer, Api, HttpApi, LocalApi, open_directory, read_exposition, tenant};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
@@ -40,22 +38,12 @@ pub(crate) struct Opened {
 pub(crate) fn open(args: &SourceArgs, session: &mut Session) -> Result<Opened, Failure> {
     let config = load(session.config_file.as_deref(), &session.environment)?;
     let target = resolve(args, &config)?;
-    warn_of_log(&target.place, session);
     let api = who_answers(&target, session)?;
     Ok(Opened {
         config,
         target,
         api,
     })
-}
-
-/// Tells when a part of what lies in a directory is not read.
-pub(crate) fn warn_of_log(place: &Place, session: &mut Session) {
-    if let Place::Data(dir) = place
-        && let Some(warning) = unread_log(dir)
-    {
-        session.console.warn(&warning);
-    }
 }
 
 fn who_answers(target: &Target, session: &Session) -> Result<Box<dyn Api>, Failure> {

@@ -65,7 +65,7 @@ pub(crate) fn tsdb(args: &TsdbArgs, session: &mut Session) -> Result<Exit, Failu
 fn list(dir: &Path, session: &mut Session) -> Result<Exit, Failure> {
     let directories = match layout(dir)? {
         Layout::Block => vec![dir.to_owned()],
-        Layout::Blocks(blocks) => blocks,
+        Layout::Blocks(blocks) | Layout::Prometheus(blocks) => blocks,
         Layout::Store => return list_tenants(dir, session),
     };
     show(&directories, session)

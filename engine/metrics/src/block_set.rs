@@ -14,6 +14,7 @@ use obsq_wal::DiskVfs;
 
 use crate::Error;
 use crate::block::{Block, BlockCache};
+use crate::prometheus_log::PrometheusLog;
 use crate::selected::{Rank, SelectedChunk, SelectedSeries, Selection, Source};
 use crate::store::from_block;
 
@@ -24,7 +25,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// be those of a running Prometheus. It knows one tenant, whatever the name.
 ///
 /// Where samples of several parts have the same time, the first block's stays, in the order of
-/// [`BlockSet::add_block`], and loose samples come last.
+/// [`BlockSet::add_block`], then that of the log, and loose samples come last.
 #[derive(Debug)]
 pub struct BlockSet {
     cache: Arc<BlockCache>,
@@ -32,6 +33,7 @@ pub struct BlockSet {
     samples: BTreeMap<Labels, Arc<[Sample]>>,
     exemplars: Vec<ExemplarSeries>,
     metadata: Vec<MetricMetadataEntry>,
+    log: Option<Arc<PrometheusLog>>,
 }
 
 impl Default for BlockSet {
@@ -42,6 +44,7 @@ impl Default for BlockSet {
             samples: BTreeMap::new(),
             exemplars: Vec::new(),
             metadata: Vec::new(),
+            log: None,
         }
     }
 }
@@ -90,6 +93,11 @@ impl BlockSet {
         self.exemplars.sort_by(|a, b| a.labels.cmp(&b.labels));
     }
 
+    /// Adds what the log of a Prometheus data directory holds, instead of one added before.
+    pub fn set_log(&mut self, log: Arc<PrometheusLog>) {
+        self.log = Some(log);
+    }
+
     /// Returns the blocks, in the order they were added.
     pub fn blocks(&self) -> &[Arc<Block>] {
         &self.blocks
@@ -106,6 +114,7 @@ impl BlockSet {
         });
         blocks
             .chain(loose)
+            .chain(self.log.iter().filter_map(|log| log.range()))
             .reduce(|a, b| TimeRange::new(a.start_ms.min(b.start_ms), a.end_ms.max(b.end_ms)))
     }
 
@@ -140,6 +149,10 @@ impl BlockSet {
         for matchers in selectors {
             let loose = self.loose(matchers, request.range);
             found.extend(loose.map(|(labels, _)| labels.clone()));
+            if let Some(log) = &self.log {
+                let series = log.head.series(matchers, request.range);
+                found.extend(series.iter().map(|series| series.labels.clone()));
+            }
             for block in &self.blocks {
                 context.check()?;
                 block.visit_series(matchers, request.range, &mut |series| {
@@ -170,6 +183,9 @@ impl MetricSource for BlockSet {
                     warnings.push(format!("block {directory} cannot be read: {error}"));
                 }
             }
+        }
+        if let Some(log) = &self.log {
+            found.extend(log.head.select(&request.matchers, request.range));
         }
         let loose = self.loose(&request.matchers, request.range);
         found.extend(loose.filter_map(|(labels, samples)| from_samples(labels, samples)));
@@ -249,7 +265,12 @@ impl MetricSource for BlockSet {
             .exemplars
             .iter()
             .filter(|series| wanted(&series.labels));
-        Ok(limited(matching.filter_map(within), request.limit))
+        let mut found: Vec<ExemplarSeries> = matching.filter_map(within).collect();
+        if let Some(log) = &self.log {
+            found.extend(log.exemplars.select(&request.selectors, request.range));
+            found.sort_by(|a, b| a.labels.cmp(&b.labels));
+        }
+        Ok(limited(found.into_iter(), request.limit))
     }
 
     fn metadata(
@@ -258,7 +279,13 @@ impl MetricSource for BlockSet {
         metric: Option<&str>,
     ) -> Result<Vec<MetricMetadataEntry>, SourceError> {
         let wanted = |entry: &&MetricMetadataEntry| metric.is_none_or(|name| entry.metric == name);
-        Ok(self.metadata.iter().filter(wanted).cloned().collect())
+        let mut found: Vec<_> = self.metadata.iter().filter(wanted).cloned().collect();
+        if let Some(log) = &self.log {
+            found.extend(log.metadata.entries(metric));
+            found.sort_by(|a, b| a.metric.cmp(&b.metric));
+            found.dedup();
+        }
+        Ok(found)
     }
 }
 

@@ -86,6 +86,11 @@ impl ExemplarStore {
         self.version += (before - self.arrivals.len()) as u64;
     }
 
+    /// Returns the exemplars of one series, in order of time.
+    pub(crate) fn of_series(&self, labels: &Labels) -> &[Exemplar] {
+        self.by_series.get(labels).map_or(&[], Vec::as_slice)
+    }
+
     /// Returns the number of exemplars.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use obsq_ingest::exposition::{Format, Lines, ScrapedSample};
-use obsq_metrics::{Block, BlockSeries};
-use obsq_model::{Exemplar, Sample, TimeRange};
+use obsq_metrics::{Block, BlockSeries, PrometheusLog};
+use obsq_model::{Exemplar, Labels, Sample, TimeRange};
 use obsq_source::{MetricBatch, SeriesBatch};
 
-use crate::api::{Layout, layout, open_blocks};
+use crate::api::{Layout, layout, open_blocks, open_log};
 use crate::exit::Failure;
 
 /// Lines of text that are made into one batch.
@@ -21,6 +21,8 @@ const LINES_PER_BATCH: usize = 5_000;
 pub(crate) enum Input {
     /// A block.
     Block(Arc<Block>),
+    /// The log of a Prometheus data directory.
+    Log(Arc<PrometheusLog>),
     /// A file of text; `-` is standard input.
     Text(PathBuf),
 }
@@ -39,9 +41,10 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
 }
 
 fn blocks(dir: &Path) -> Result<Vec<Input>, Failure> {
-    let directories = match layout(dir)? {
-        Layout::Block => vec![dir.to_owned()],
-        Layout::Blocks(blocks) => blocks,
+    let (directories, has_log) = match layout(dir)? {
+        Layout::Block => (vec![dir.to_owned()], false),
+        Layout::Blocks(blocks) => (blocks, false),
+        Layout::Prometheus(blocks) => (blocks, true),
         Layout::Store => {
             let text = format!("`{}` is a data directory of obsq", dir.display());
             return Err(
@@ -52,7 +55,11 @@ fn blocks(dir: &Path) -> Result<Vec<Input>, Failure> {
     let set = open_blocks(&directories)?;
     let mut blocks: Vec<Arc<Block>> = set.blocks().to_vec();
     blocks.sort_by_key(|block| block.range().start_ms);
-    Ok(blocks.into_iter().map(Input::Block).collect())
+    let mut inputs: Vec<Input> = blocks.into_iter().map(Input::Block).collect();
+    if has_log {
+        inputs.push(Input::Log(open_log(dir, &set)?));
+    }
+    Ok(inputs)
 }
 
 impl Input {
@@ -60,6 +67,7 @@ impl Input {
     pub(crate) fn samples(&self) -> u64 {
         match self {
             Self::Block(block) => block.meta().stats.num_samples,
+            Self::Log(log) => log.samples(),
             Self::Text(_) => 0,
         }
     }
@@ -72,6 +80,7 @@ impl Input {
                 let series = series.map_err(|error| broken(block, &error))?;
                 Ok(Parts::Block(Arc::clone(block), series.into_iter()))
             }
+            Self::Log(log) => Ok(Parts::Log(Arc::clone(log), Some(log.series().into_iter()))),
             Self::Text(path) => open_text(path, now_ms),
         }
     }
@@ -85,6 +94,8 @@ fn broken(block: &Block, error: &obsq_metrics::Error) -> Failure {
 pub(crate) enum Parts {
     /// The series of a block that are left.
     Block(Arc<Block>, std::vec::IntoIter<BlockSeries>),
+    /// The series of a log that are left; `None` when all is read.
+    Log(Arc<PrometheusLog>, Option<std::vec::IntoIter<Labels>>),
     /// Lines of text.
     Text {
         /// The lines; `None` after the last one.
@@ -160,6 +171,7 @@ impl Parts {
                 let metadata = Vec::new();
                 Ok(Some(MetricBatch { series, metadata }))
             }
+            Self::Log(log, series) => next_of_log(log, series),
             Self::Text {
                 lines,
                 name,
@@ -167,6 +179,31 @@ impl Parts {
             } => next_lines(lines, name, *now_ms),
         }
     }
+}
+
+/// Reads one series; metadata come last.
+fn next_of_log(
+    log: &PrometheusLog,
+    series: &mut Option<std::vec::IntoIter<Labels>>,
+) -> Result<Option<MetricBatch>, Failure> {
+    let Some(left) = series else {
+        return Ok(None);
+    };
+    let Some(labels) = left.next() else {
+        *series = None;
+        let metadata = log.metadata();
+        return Ok(Some(MetricBatch {
+            series: Vec::new(),
+            metadata,
+        }));
+    };
+    let read = log
+        .batch(&labels)
+        .map_err(|error| Failure::failed("cannot read the write-ahead log").because(&error))?;
+    Ok(Some(MetricBatch {
+        series: vec![read],
+        metadata: Vec::new(),
+    }))
 }
 
 /// Reads some lines; neighbours of one series become one batch of it.

@@ -13,7 +13,7 @@ impl Head {
         let found = self.index.read().select(matchers);
         found
             .iter()
-            .filter_map(|series| snapshot(series, range))
+            .filter_map(|series| series.snapshot(range))
             .collect()
     }
 
@@ -25,13 +25,16 @@ impl Head {
     }
 }
 
-fn snapshot(series: &Series, range: TimeRange) -> Option<SelectedSeries> {
-    let mut chunks = Vec::new();
-    copy_chunks(&series.state.lock(), range, &mut chunks);
-    (!chunks.is_empty()).then(|| SelectedSeries {
-        labels: series.labels.clone(),
-        chunks,
-    })
+impl Series {
+    /// Returns a copy of what the series holds in `range`, if anything.
+    pub(crate) fn snapshot(&self, range: TimeRange) -> Option<SelectedSeries> {
+        let mut chunks = Vec::new();
+        copy_chunks(&self.state.lock(), range, &mut chunks);
+        (!chunks.is_empty()).then(|| SelectedSeries {
+            labels: self.labels.clone(),
+            chunks,
+        })
+    }
 }
 
 fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedChunk>) {

@@ -13,7 +13,7 @@ const END: i64 = 1_700_000_000;
 pub(crate) fn series(labels: &[(&str, &str)], samples: Vec<Sample>) -> SeriesBatch {
     SeriesBatch {
         labels: Labels::from_pairs(labels),
-        samples,
+        samples: samples.into(),
         exemplars: Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use obsq_eval::promql::{Engine, EngineOptions};
 use obsq_ingest::otlp::{DeltaLimits, DeltaStates};
+use obsq_ingest::remote_write::LabelCache;
 use obsq_ingest::scrape::{Scraper, ScraperOptions};
 use obsq_model::{Clock, Labels, SystemClock, Tenant};
 use obsq_source::MetricAppender;
@@ -54,6 +55,8 @@ pub(crate) struct App {
     pub(crate) appender: Arc<dyn MetricAppender>,
     pub(crate) cors: CorsOrigin,
     pub(crate) bodies: Arc<BodyBudget>,
+    /// Label sets that remote writers sent.
+    pub(crate) labels: LabelCache,
     /// Limits queries.
     pub(crate) queries: Gate,
     /// Limits requests that write.
@@ -120,6 +123,7 @@ impl App {
             appender: stores.appender(),
             cors,
             bodies: BodyBudget::new(BODY_BYTES),
+            labels: LabelCache::default(),
             queries: gate(queries),
             writes: gate(writes),
             admin: gate(1),

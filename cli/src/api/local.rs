@@ -133,7 +133,7 @@ mod tests {
         set.add_samples(MetricBatch {
             series: vec![SeriesBatch {
                 labels: Labels::from_pairs(&[("__name__", "up"), ("job", "a")]),
-                samples: vec![Sample::float(1_000, 3.0)],
+                samples: [Sample::float(1_000, 3.0)].into(),
                 exemplars: Vec::new(),
             }],
             metadata: Vec::new(),

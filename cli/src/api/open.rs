@@ -112,11 +112,12 @@ pub(crate) fn read_exposition(text: &str, now_ms: i64) -> Result<MetricBatch, Fa
         .map_err(|error| Failure::failed("cannot understand the samples").because(&error))?;
     let series = scraped.samples.into_iter().map(|sample| SeriesBatch {
         labels: sample.labels,
-        samples: vec![obsq_model::Sample {
+        samples: [obsq_model::Sample {
             ts_ms: sample.ts_ms.unwrap_or(now_ms),
             start_ts_ms: sample.start_ts_ms,
             value: sample.value,
-        }],
+        }]
+        .into(),
         exemplars: Vec::new(),
     });
     Ok(MetricBatch {

@@ -2,7 +2,7 @@
 
 use obsq_ingest::exposition::{Format, ParseOptions, parse};
 use obsq_ingest::otlp::{DeltaLimits, DeltaStates, OtlpOptions, decode_protobuf, translate};
-use obsq_ingest::remote_write::{Message, decode, decompress};
+use obsq_ingest::remote_write::{LabelCache, Message, decode, decompress};
 use obsq_ingest::{IngestLimits, prompb};
 use obsq_model::{Labels, ManualClock, Sample, Tenant};
 use obsq_source::{MetricBatch, SeriesBatch};
@@ -49,24 +49,24 @@ fn batch(samples_per_series: usize) -> MetricBatch {
 #[divan::bench(args = [1, 10])]
 fn remote_write_v1(bencher: divan::Bencher<'_, '_>, samples_per_series: usize) {
     let body = prompb::snappy(&prompb::write_request(&batch(samples_per_series)));
-    let limits = IngestLimits::default();
+    let (limits, known) = (IngestLimits::default(), LabelCache::default());
     bencher
         .counter(divan::counter::ItemsCount::new(SERIES * samples_per_series))
         .bench(|| {
             let body = decompress(&body, &limits).expect("a good body");
-            decode(Message::V1, &body, &limits).expect("a good body")
+            decode(Message::V1, &body, &limits, &known).expect("a good body")
         });
 }
 
 #[divan::bench(args = [1, 10])]
 fn remote_write_v2(bencher: divan::Bencher<'_, '_>, samples_per_series: usize) {
     let body = prompb::snappy(&prompb::write_request_v2(&batch(samples_per_series)));
-    let limits = IngestLimits::default();
+    let (limits, known) = (IngestLimits::default(), LabelCache::default());
     bencher
         .counter(divan::counter::ItemsCount::new(SERIES * samples_per_series))
         .bench(|| {
             let body = decompress(&body, &limits).expect("a good body");
-            decode(Message::V2, &body, &limits).expect("a good body")
+            decode(Message::V2, &body, &limits, &known).expect("a good body")
         });
 }
 

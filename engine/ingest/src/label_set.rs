@@ -20,6 +20,11 @@ impl<'a> LabelScratch<'a> {
         self.fault = None;
     }
 
+    /// Says whether no label was pushed and none was at fault.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.fault.is_none()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, name: &'a str, value: &'a str) {
         self.pairs.push((name, value));

@@ -8,6 +8,7 @@
 
 mod header;
 mod histogram;
+mod label_cache;
 mod series;
 mod snappy;
 mod v1;
@@ -20,6 +21,7 @@ use crate::limits::IngestLimits;
 use crate::refused::Refused;
 
 pub use header::Message;
+pub use label_cache::LabelCache;
 pub use snappy::decompress;
 pub use v1::decode_v1;
 pub use v2::decode_v2;
@@ -36,14 +38,15 @@ pub struct Decoded {
     pub refused: Refused,
 }
 
-/// Decodes a decompressed request of either version.
+/// Decodes a decompressed request of either version; `known` are the label sets of earlier ones.
 pub fn decode(
     message: Message,
     body: &[u8],
     limits: &IngestLimits,
+    known: &LabelCache,
 ) -> Result<Decoded, DecodeError> {
     match message {
-        Message::V1 => decode_v1(body, limits),
+        Message::V1 => v1::decode_known(body, limits, Some(known)),
         Message::V2 => decode_v2(body, limits),
     }
 }

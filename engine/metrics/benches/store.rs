@@ -33,7 +33,7 @@ fn labels() -> Vec<Labels> {
 fn batch(labels: &[Labels], ts_ms: i64) -> MetricBatch {
     let series = |(number, labels): (usize, &Labels)| SeriesBatch {
         labels: labels.clone(),
-        samples: vec![Sample::float(ts_ms, (ts_ms % 1000) as f64 * number as f64)],
+        samples: [Sample::float(ts_ms, (ts_ms % 1000) as f64 * number as f64)].into(),
         exemplars: Vec::new(),
     };
     MetricBatch {

@@ -26,7 +26,9 @@ use obsq_wal::{FileKind, FramedWriter, Record, Vfs, read_framed};
 
 use crate::boundary::from_wal;
 use crate::bytes::{Bytes, put_bytes, put_text, put_uvarint, put_varint};
-use crate::head::{ChunkFiles, Head, HeadChunk, Horizon, Kind, Late, Place, Series, SeriesState};
+use crate::head::{
+    ChunkFiles, Head, HeadChunk, Horizon, Kind, Late, Place, Series, SeriesState, hash_of,
+};
 use crate::record::{put_labels, take_labels};
 use crate::samples::{put_run, take_run};
 use crate::tenant::TenantStore;
@@ -263,7 +265,7 @@ fn take_series(bytes: &mut Bytes<'_>, head: &Head) -> Option<()> {
     state.late = (!late.is_empty()).then(|| Box::new(late));
     let mut index = head.index.write();
     if index.by_id(id).is_none() {
-        index.insert(id, labels.hash64(), labels, state);
+        index.insert(id, hash_of(&labels), labels, state);
     }
     Some(())
 }

@@ -23,7 +23,7 @@ use parking_lot::{Mutex, RwLock};
 pub(crate) use append::{AppendLimits, CheckedBatch, LogTarget, Outcome};
 pub(crate) use chunk::{HeadChunk, Place};
 pub(crate) use files::ChunkFiles;
-pub(crate) use index::SeriesIndex;
+pub(crate) use index::{SeriesIndex, hash_of};
 pub(crate) use late::Late;
 pub(crate) use seal::SealRequest;
 pub(crate) use series::{Kind, Series, SeriesState};

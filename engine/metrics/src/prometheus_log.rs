@@ -114,7 +114,7 @@ impl PrometheusLog {
         };
         Ok(SeriesBatch {
             labels: labels.clone(),
-            samples,
+            samples: samples.into(),
             exemplars: self.exemplars.of_series(labels).to_vec(),
         })
     }

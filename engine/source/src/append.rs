@@ -3,9 +3,14 @@
 use std::fmt::{self, Debug};
 
 use obsq_model::{Exemplar, Labels, MetricMetadata, Sample, Tenant};
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::Error;
+
+/// The samples of one series in one request. Most requests bring one sample a series, which takes
+/// no allocation.
+pub type Samples = SmallVec<[Sample; 1]>;
 
 /// New samples and exemplars of one series.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +18,7 @@ pub struct SeriesBatch {
     /// Labels of the series, valid and not empty.
     pub labels: Labels,
     /// Samples in any order.
-    pub samples: Vec<Sample>,
+    pub samples: Samples,
     /// Exemplars in any order.
     pub exemplars: Vec<Exemplar>,
 }

@@ -17,7 +17,7 @@ mod matchers;
 mod select;
 
 pub use append::{
-    Appended, Durable, MetricAppender, MetricBatch, RejectReason, Rejection, SeriesBatch,
+    Appended, Durable, MetricAppender, MetricBatch, RejectReason, Rejection, Samples, SeriesBatch,
 };
 pub use context::{CancelToken, MemoryBudget, QueryContext, QueryLimits};
 pub use error::Error;

@@ -66,7 +66,7 @@ async fn store(
         let failed = |error: DecodeError| decode_error(&error);
         let decompressed = decompress(&body.take(), &limits).map_err(failed)?;
         drop(body);
-        let decoded = decode(message, &decompressed, &limits).map_err(failed)?;
+        let decoded = decode(message, &decompressed, &limits, &appending.labels).map_err(failed)?;
         drop(decompressed);
         let protocol = match message {
             Message::V1 => Protocol::RemoteWriteV1,

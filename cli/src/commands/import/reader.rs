@@ -165,7 +165,7 @@ impl Parts {
                     .map_err(|error| broken(block, &error))?;
                 let series = vec![SeriesBatch {
                     labels: one.labels,
-                    samples,
+                    samples: samples.into(),
                     exemplars: Vec::new(),
                 }];
                 let metadata = Vec::new();
@@ -251,7 +251,7 @@ fn push(batch: &mut MetricBatch, scraped: ScrapedSample, now_ms: i64) {
         }
         _ => batch.series.push(SeriesBatch {
             labels: scraped.labels,
-            samples: vec![sample],
+            samples: [sample].into(),
             exemplars: exemplars.collect(),
         }),
     }

@@ -209,7 +209,7 @@ mod tests {
         let batch = |value| MetricBatch {
             series: vec![SeriesBatch {
                 labels: Labels::from_pairs(&[("__name__", "a")]),
-                samples: vec![Sample::float(1, value)],
+                samples: [Sample::float(1, value)].into(),
                 exemplars: Vec::new(),
             }],
             metadata: Vec::new(),

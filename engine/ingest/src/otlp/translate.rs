@@ -93,7 +93,7 @@ impl Output {
         self.budget.charge(size)?;
         self.batch.series.push(SeriesBatch {
             labels,
-            samples: vec![sample],
+            samples: [sample].into(),
             exemplars,
         });
         Ok(())

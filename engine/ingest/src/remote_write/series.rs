@@ -1,7 +1,7 @@
 //! What both versions do once the labels and samples of a series are read.
 
 use obsq_model::{Exemplar, Labels, Sample, SampleValue};
-use obsq_source::{RejectReason, SeriesBatch};
+use obsq_source::{RejectReason, Samples, SeriesBatch};
 
 use super::Decoded;
 use crate::error::DecodeError;
@@ -15,7 +15,9 @@ use crate::wire::Reader;
 #[derive(Debug, Default)]
 pub(super) struct SeriesScratch<'a> {
     pub(super) labels: LabelScratch<'a>,
-    pub(super) samples: Vec<Sample>,
+    /// The label set, where the bytes of the labels were known; then `labels` is empty.
+    pub(super) known: Option<Labels>,
+    pub(super) samples: Samples,
     pub(super) exemplars: Vec<RawExemplar<'a>>,
 }
 
@@ -31,7 +33,8 @@ impl SeriesScratch<'_> {
     /// Gets ready for the next series.
     pub(super) fn clear(&mut self) {
         self.labels.clear();
-        self.samples = Vec::new();
+        self.known = None;
+        self.samples.clear();
         self.exemplars.clear();
     }
 
@@ -42,7 +45,8 @@ impl SeriesScratch<'_> {
         limits: &IngestLimits,
         budget: &mut Budget,
     ) -> Result<Option<Labels>, DecodeError> {
-        let labels = match self.labels.finish(limits) {
+        let known = self.known.take().map(Ok);
+        let labels = match known.unwrap_or_else(|| self.labels.finish(limits)) {
             Ok(labels) => labels,
             Err(reason) => {
                 let count = (self.samples.len() + self.exemplars.len()).max(1);
@@ -67,9 +71,9 @@ impl SeriesScratch<'_> {
     }
 
     /// Returns the samples without the histograms that contradict themselves.
-    fn take_samples(&mut self, labels: &Labels, decoded: &mut Decoded) -> Vec<Sample> {
+    fn take_samples(&mut self, labels: &Labels, decoded: &mut Decoded) -> Samples {
         let mut samples = std::mem::take(&mut self.samples);
-        samples.retain_mut(|sample| {
+        samples.retain(|sample| {
             let SampleValue::Histogram(histogram) = &mut sample.value else {
                 return true;
             };
@@ -112,6 +116,20 @@ impl SeriesScratch<'_> {
 /// Decodes one float sample; field 3 is the start timestamp of 2.0.
 #[inline]
 pub(super) fn decode_sample(bytes: &[u8]) -> Result<Sample, DecodeError> {
+    // As all senders write it: the value, then the time in six bytes.
+    if let [0x09, value @ .., 0x10, a, b, c, d, e, f] = bytes
+        && let Some((value, [])) = value.split_first_chunk::<8>()
+        && (a & b & c & d & e) >= 0x80
+        && *f < 0x80
+    {
+        let low = |byte: u8, at: u32| i64::from(byte & 0x7f) << (7 * at);
+        let ts_ms = low(*a, 0) | low(*b, 1) | low(*c, 2) | low(*d, 3) | low(*e, 4) | low(*f, 5);
+        return Ok(Sample::float(ts_ms, f64::from_le_bytes(*value)));
+    }
+    decode_any_sample(bytes)
+}
+
+fn decode_any_sample(bytes: &[u8]) -> Result<Sample, DecodeError> {
     let fault = DecodeError::proto("Sample");
     let mut sample = Sample::float(0, 0.0);
     let mut reader = Reader::new(bytes);

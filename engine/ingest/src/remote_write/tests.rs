@@ -31,7 +31,7 @@ fn batch(series: Vec<SeriesBatch>) -> MetricBatch {
 fn series(pairs: &[(&str, &str)], samples: Vec<Sample>) -> SeriesBatch {
     SeriesBatch {
         labels: Labels::from_pairs(pairs),
-        samples,
+        samples: samples.into(),
         exemplars: Vec::new(),
     }
 }
@@ -129,7 +129,7 @@ fn version_1_carries_everything_but_start_timestamps() {
     let body = prompb::snappy(&prompb::write_request(&sent));
     let limits = IngestLimits::default();
     let body = decompress(&body, &limits).unwrap();
-    let decoded = decode(Message::V1, &body, &limits).unwrap();
+    let decoded = decode(Message::V1, &body, &limits, &LabelCache::default()).unwrap();
     assert!(decoded.refused.is_empty());
     assert_same(&decoded.batch, &sent);
 }
@@ -138,7 +138,8 @@ fn version_1_carries_everything_but_start_timestamps() {
 fn version_2_carries_everything() {
     let sent = everything(500);
     let body = prompb::write_request_v2(&sent);
-    let decoded = decode(Message::V2, &body, &IngestLimits::default()).unwrap();
+    let limits = IngestLimits::default();
+    let decoded = decode(Message::V2, &body, &limits, &LabelCache::default()).unwrap();
     assert!(decoded.refused.is_empty());
     assert_same(&decoded.batch, &sent);
 }
@@ -303,6 +304,37 @@ fn small_bodies_cannot_take_much_memory() {
     assert_eq!(error.kind(), obsq_model::ErrorKind::LimitExceeded);
 }
 
+#[test]
+fn labels_behind_the_samples_belong_to_the_series() {
+    let mut request = Writer::default();
+    let label = |w: &mut Writer, name: &str, value: &str| {
+        w.message(1, |w| {
+            w.bytes(1, name.as_bytes()).bytes(2, value.as_bytes());
+        });
+    };
+    let sample = |w: &mut Writer| {
+        w.message(2, |w| {
+            w.double(1, 2.5).int(2, 1_700_000_000_000);
+        });
+    };
+    for late_label in [false, true, false] {
+        request.message(1, |w| {
+            label(w, "__name__", "m");
+            sample(w);
+            if late_label {
+                label(w, "a", "b");
+            }
+        });
+    }
+    let (limits, known) = (IngestLimits::default(), LabelCache::default());
+    let body = request.into_bytes();
+    let decoded = decode(Message::V1, &body, &limits, &known).unwrap();
+    let texts = decoded.batch.series.iter().map(|s| s.labels.to_string());
+    let plain = r#"{__name__="m"}"#;
+    let expected = [plain, r#"{__name__="m", a="b"}"#, plain];
+    assert_eq!(texts.collect::<Vec<_>>(), expected);
+}
+
 fn any_sample() -> impl Strategy<Value = Sample> {
     (any::<i64>(), any::<u64>(), 0..3).prop_map(|(ts_ms, bits, kind)| match kind {
         0 => Sample::histogram(ts_ms, int_histogram()),
@@ -323,7 +355,7 @@ prop_compose! {
     ) -> SeriesBatch {
         let mut builder = Labels::from_pairs(&labels.iter().collect::<Vec<_>>()).to_builder();
         let labels = builder.set("__name__", &name).build();
-        SeriesBatch { labels, samples, exemplars: Vec::new() }
+        SeriesBatch { labels, samples: samples.into(), exemplars: Vec::new() }
     }
 }
 
@@ -342,6 +374,38 @@ proptest! {
         let limits = IngestLimits::default();
         assert_same(&decode_v1(&prompb::write_request(&sent), &limits).unwrap().batch, &sent);
         assert_same(&decode_v2(&prompb::write_request_v2(&sent), &limits).unwrap().batch, &sent);
+    }
+
+    #[test]
+    fn a_label_set_that_is_known_is_the_one_that_is_read(
+        series in proptest::collection::vec(any_series(), 0..6),
+        at in any::<usize>(),
+        with: u8,
+    ) {
+        let (limits, known) = (IngestLimits::default(), LabelCache::default());
+        let mut body = prompb::write_request(&batch(series));
+        for _round in 0..2 {
+            let (read, cached) = (decode_v1(&body, &limits), decode(Message::V1, &body, &limits, &known));
+            assert_same(&cached.unwrap().batch, &read.unwrap().batch);
+        }
+        if !body.is_empty() {
+            let at = at % body.len();
+            body[at] ^= with;
+        }
+        let (read, cached) = (decode_v1(&body, &limits), decode(Message::V1, &body, &limits, &known));
+        prop_assert_eq!(cached.is_ok(), read.is_ok());
+        if let (Ok(read), Ok(cached)) = (read, cached) {
+            prop_assert_eq!(cached.refused, read.refused);
+            assert_same(&cached.batch, &read.batch);
+        }
+    }
+
+    #[test]
+    fn a_sample_is_read_the_same_whatever_its_length(ts_ms: i64, bits: u64, shift in 0_u32..64) {
+        let sent = Sample::float(ts_ms >> shift, f64::from_bits(bits));
+        let sent = batch(vec![series(&[("__name__", "m")], vec![sent])]);
+        let back = decode_v1(&prompb::write_request(&sent), &IngestLimits::default());
+        assert_same(&back.unwrap().batch, &sent);
     }
 
     #[test]

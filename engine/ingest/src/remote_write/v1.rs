@@ -1,5 +1,6 @@
 //! `prometheus.WriteRequest`.
 
+use super::label_cache::{LabelCache, WireLabels};
 use super::series::{RawExemplar, SeriesScratch, decode_sample};
 use super::{Decoded, decode_histogram};
 use crate::error::DecodeError;
@@ -13,6 +14,15 @@ use crate::wire::Reader;
 /// Metadata messages are kept, histograms may have custom bounds (field 16). An error means that
 /// the body is no such message or takes too much memory; then nothing of it is to be stored.
 pub fn decode_v1(body: &[u8], limits: &IngestLimits) -> Result<Decoded, DecodeError> {
+    decode_known(body, limits, None)
+}
+
+/// Like [`decode_v1`], with the label sets of earlier requests.
+pub(super) fn decode_known(
+    body: &[u8],
+    limits: &IngestLimits,
+    known: Option<&LabelCache>,
+) -> Result<Decoded, DecodeError> {
     let fault = DecodeError::proto("WriteRequest");
     let mut decoded = Decoded::default();
     let mut families = Families::default();
@@ -22,13 +32,12 @@ pub fn decode_v1(body: &[u8], limits: &IngestLimits) -> Result<Decoded, DecodeEr
     while let Some((field, value)) = reader.next().map_err(&fault)? {
         match field {
             1 => {
-                scratch.clear();
-                read_series(
-                    value.bytes(field).map_err(&fault)?,
-                    &mut scratch,
-                    &mut budget,
-                )?;
-                scratch.finish(&mut decoded, limits, &mut budget)?;
+                let bytes = value.bytes(field).map_err(&fault)?;
+                let missed = read_known_series(bytes, known, &mut scratch, &mut budget)?;
+                let labels = scratch.finish(&mut decoded, limits, &mut budget)?;
+                if let (Some(known), Some(wire), Some(labels)) = (known, missed, labels) {
+                    known.insert(wire, labels);
+                }
             }
             3 => read_metadata(
                 value.bytes(field).map_err(&fault)?,
@@ -40,6 +49,35 @@ pub fn decode_v1(body: &[u8], limits: &IngestLimits) -> Result<Decoded, DecodeEr
     }
     decoded.batch.metadata = families.into_entries();
     Ok(decoded)
+}
+
+/// Reads a series whose label set may be known from an earlier request. When it is not, returns the
+/// bytes by which it can be known from now on.
+fn read_known_series<'a>(
+    bytes: &'a [u8],
+    known: Option<&LabelCache>,
+    scratch: &mut SeriesScratch<'a>,
+    budget: &mut Budget,
+) -> Result<Option<WireLabels<'a>>, DecodeError> {
+    scratch.clear();
+    let Some(known) = known else {
+        read_series(bytes, scratch, budget)?;
+        return Ok(None);
+    };
+    let (labels, rest) = WireLabels::split(bytes);
+    let found = known.get(labels);
+    let missed = found.is_none();
+    if !missed {
+        read_series(rest, scratch, budget)?;
+        if scratch.labels.is_empty() {
+            scratch.known = found;
+            return Ok(None);
+        }
+        // More labels behind the samples.
+        scratch.clear();
+    }
+    read_series(bytes, scratch, budget)?;
+    Ok(missed.then_some(labels))
 }
 
 fn read_series<'a>(

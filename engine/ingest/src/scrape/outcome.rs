@@ -288,11 +288,12 @@ impl Collected {
         });
         self.series.push(SeriesBatch {
             exemplars: exemplars.collect(),
-            samples: vec![Sample {
+            samples: [Sample {
                 ts_ms,
                 start_ts_ms: sample.start_ts_ms,
                 value,
-            }],
+            }]
+            .into(),
             labels,
         });
         Ok(())
@@ -302,7 +303,7 @@ impl Collected {
 fn single(labels: Labels, sample: Sample) -> SeriesBatch {
     SeriesBatch {
         labels,
-        samples: vec![sample],
+        samples: [sample].into(),
         exemplars: Vec::new(),
     }
 }

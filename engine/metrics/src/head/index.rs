@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use obsq_model::{Labels, MatchOp, Matcher};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::postings;
 use super::series::{Series, SeriesState};
+
+/// Returns the hash that a series is found by; another one in every process.
+pub(crate) fn hash_of(labels: &Labels) -> u64 {
+    static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    let mut hasher = FxHasher::with_seed(*SEED as usize);
+    labels.hash(&mut hasher);
+    hasher.finish() ^ *SEED
+}
 
 /// All series of one tenant's head and where to find them.
 #[derive(Debug, Default)]
@@ -126,7 +135,7 @@ impl SeriesIndex {
             self.forget(name, value, &stays);
         }
         for series in &removed {
-            let hash = series.labels.hash64();
+            let hash = hash_of(&series.labels);
             if self
                 .by_hash
                 .get(&hash)
@@ -136,7 +145,7 @@ impl SeriesIndex {
                 let heir = self
                     .collisions
                     .iter()
-                    .position(|s| s.labels.hash64() == hash);
+                    .position(|s| hash_of(&s.labels) == hash);
                 if let Some(heir) = heir {
                     self.by_hash.insert(hash, self.collisions.swap_remove(heir));
                 }
@@ -273,7 +282,7 @@ mod tests {
             for set in &sets {
                 let labels = Labels::from_pairs(&set.iter().collect::<Vec<_>>());
                 // A hash with many collisions.
-                index.create(labels.hash64(), labels);
+                index.create(hash_of(&labels), labels);
             }
             index.remove(|series| series.id == gone);
             let matchers: Vec<_> =

@@ -9,7 +9,7 @@ use obsq_source::{Appended, Durable, Error, MetricAppender, MetricBatch, RejectR
 use super::{MetricStore, Shared};
 use crate::boundary::{from_wal, io, unavailable};
 use crate::exemplars::check_exemplar;
-use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, seal_due_ms};
+use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, hash_of, seal_due_ms};
 use crate::stats::add;
 use crate::tenant::TenantStore;
 
@@ -109,7 +109,7 @@ impl Shared {
         let mut dropped = 0;
         for mut series in batch.series {
             let labels = &series.labels;
-            series.samples.retain_mut(|sample| {
+            series.samples.retain(|sample| {
                 if sample.start_ts_ms != 0 && !self.options.start_timestamps {
                     sample.start_ts_ms = 0;
                     dropped += 1;
@@ -133,7 +133,7 @@ impl Shared {
                 refused.is_none()
             });
             if !series.samples.is_empty() || !series.exemplars.is_empty() {
-                checked.series.push((series.labels.hash64(), series));
+                checked.series.push((hash_of(&series.labels), series));
             }
         }
         add(&self.counters.starts_dropped, dropped);

@@ -15,7 +15,7 @@ use super::{Shared, wal_directory};
 use crate::boundary::{from_wal, unavailable};
 use crate::checkpoint::read_checkpoint;
 use crate::deletion::{Deletion, DeletionRecord};
-use crate::head::{Horizon, Outcome, Series, SeriesState};
+use crate::head::{Horizon, Outcome, Series, SeriesState, hash_of};
 use crate::record::DecodedRecord;
 use crate::tenant::TenantStore;
 
@@ -361,7 +361,7 @@ fn define(tenant: &TenantStore, id: u32, labels: &Labels) -> Arc<Series> {
     if let Some(known) = index.by_id(id) {
         return Arc::clone(known);
     }
-    let hash = labels.hash64();
+    let hash = hash_of(labels);
     match index.get(hash, labels).cloned() {
         Some(known) => {
             index.alias(id, &known);

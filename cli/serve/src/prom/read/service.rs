@@ -42,7 +42,7 @@ impl ReadCall {
                 }
                 result.push(SeriesBatch {
                     labels: merge(set.labels(index), &self.external_labels),
-                    samples,
+                    samples: samples.into(),
                     exemplars: Vec::new(),
                 });
             }

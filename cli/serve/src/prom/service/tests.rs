@@ -29,7 +29,7 @@ fn fixture(options: QueryOptions) -> Fixture {
     let tenant = Tenant::anonymous();
     let series = ["a", "b", "c"].map(|job| SeriesBatch {
         labels: Labels::from_pairs(&[("__name__", "up"), ("job", job)]),
-        samples: vec![Sample::float(NOW_MS - 60_000, 1.0)],
+        samples: [Sample::float(NOW_MS - 60_000, 1.0)].into(),
         exemplars: Vec::new(),
     });
     let metadata = |name: &str, help: &str| {

@@ -128,7 +128,8 @@ fn a_stale_marker_behind_a_histogram_becomes_a_stale_histogram() {
             Sample::float(NOW_MS - 1, 1.0),
             Sample::histogram(NOW_MS, histogram),
             Sample::float(NOW_MS + 1, stale_nan()),
-        ],
+        ]
+        .into(),
         exemplars: Vec::new(),
     };
     bench.write(vec![batch.clone()]).unwrap();

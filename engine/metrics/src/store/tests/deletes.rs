@@ -130,7 +130,7 @@ fn exemplars_go_with_their_series() {
     let mut bench = Bench::new();
     let batch = |series: &str| SeriesBatch {
         labels: labels(series),
-        samples: vec![Sample::float(NOW_MS, 1.0)],
+        samples: [Sample::float(NOW_MS, 1.0)].into(),
         exemplars: vec![Exemplar {
             labels: Labels::from_pairs(&[("trace_id", "t")]),
             value: 1.0,

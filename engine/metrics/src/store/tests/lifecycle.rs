@@ -318,7 +318,7 @@ fn what_blocks_cannot_hold_survives_flush_and_restart() {
     sample.start_ts_ms = NOW_MS - 99;
     let series = SeriesBatch {
         labels: labels("h"),
-        samples: vec![sample.clone()],
+        samples: [sample.clone()].into(),
         exemplars: vec![Exemplar {
             labels: Labels::from_pairs(&[("trace_id", "x")]),
             value: 0.5,

@@ -8,7 +8,7 @@ use obsq_model::{Exemplar, Labels, MetricMetadata, Tenant};
 use obsq_source::{MetricAppender as _, MetricBatch, MetricSource as _};
 
 use super::bench::{Bench, NOW_MS, everything, floats, labels};
-use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, Series};
+use crate::head::{AppendLimits, CheckedBatch, LogTarget, Outcome, Series, hash_of};
 use crate::tenant::TenantStore;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -20,7 +20,7 @@ fn tenant(bench: &Bench) -> Arc<TenantStore> {
 fn series(tenant: &TenantStore, value: &str) -> Arc<Series> {
     let labels = labels(value);
     let index = tenant.head.index.read();
-    Arc::clone(index.get(labels.hash64(), &labels).unwrap())
+    Arc::clone(index.get(hash_of(&labels), &labels).unwrap())
 }
 
 fn times(bench: &Bench, value: &str) -> Vec<i64> {
@@ -224,7 +224,7 @@ fn metadata_that_a_failing_write_takes_away_is_logged_with_the_next_record() {
         must_log: &must_log,
     };
     let mut batch = CheckedBatch {
-        series: vec![(labels("a").hash64(), floats("a", &[(NOW_MS + 1, 2.0)]))],
+        series: vec![(hash_of(&labels("a")), floats("a", &[(NOW_MS + 1, 2.0)]))],
         metadata: vec![("m".into(), MetricMetadata::default())],
     };
     let limits = AppendLimits {

@@ -84,6 +84,9 @@ pub(crate) struct Head {
 #[derive(Debug, Default)]
 pub(crate) struct LateTotal {
     bytes: AtomicU64,
+    /// The memory that it takes, roughly.
+    memory_bytes: AtomicU64,
+    memory_limit_bytes: u64,
     /// When the clock saw the first of it; 0 when nobody has looked yet.
     since_ms: AtomicI64,
 }
@@ -94,8 +97,33 @@ impl LateTotal {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn set(&self, bytes: u64) {
+    fn set(&self, bytes: u64, memory_bytes: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
+        self.memory_bytes.store(memory_bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that the late samples of a series take other memory than before.
+    fn change_memory(&self, before_bytes: usize, after_bytes: usize) {
+        let (before, after) = (before_bytes as u64, after_bytes as u64);
+        if after > before {
+            self.memory_bytes
+                .fetch_add(after - before, Ordering::Relaxed);
+        } else if before > after {
+            let less = |held: u64| Some(held.saturating_sub(before - after));
+            let _was = self
+                .memory_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+
+    /// Returns the memory that late samples take, roughly.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says whether late samples take so much memory that they must leave it early.
+    fn is_crowded(&self) -> bool {
+        self.memory_bytes() >= self.memory_limit_bytes
     }
 
     /// Notes that all that had come late was sealed.
@@ -116,15 +144,16 @@ impl LateTotal {
         let since = self.since_ms.load(Ordering::Relaxed);
         if since == 0 || since > now_ms {
             self.since_ms.store(now_ms, Ordering::Relaxed);
-            return self.bytes() >= LATE_LIMIT_BYTES;
+            return self.bytes() >= LATE_LIMIT_BYTES || self.is_crowded();
         }
-        self.bytes() >= LATE_LIMIT_BYTES || now_ms - since >= LATE_LIMIT_MS
+        self.bytes() >= LATE_LIMIT_BYTES || self.is_crowded() || now_ms - since >= LATE_LIMIT_MS
     }
 }
 
 impl Head {
-    /// Returns an empty head. Windows before `sealed_until_ms` count as sealed.
-    pub(crate) fn new(files: ChunkFiles, sealed_until_ms: i64) -> Self {
+    /// Returns an empty head. Windows before `sealed_until_ms` count as sealed. Late samples leave
+    /// memory early when they take more than `late_memory_bytes`.
+    pub(crate) fn new(files: ChunkFiles, sealed_until_ms: i64, late_memory_bytes: u64) -> Self {
         Self {
             index: RwLock::default(),
             append: Mutex::default(),
@@ -134,7 +163,10 @@ impl Head {
             oldest_ms: AtomicI64::new(i64::MAX),
             newest_ms: AtomicI64::new(i64::MIN),
             sealing: Mutex::default(),
-            late: LateTotal::default(),
+            late: LateTotal {
+                memory_limit_bytes: late_memory_bytes,
+                ..LateTotal::default()
+            },
         }
     }
 
@@ -190,11 +222,13 @@ impl Head {
     /// nothing and that were not written to since `idle_since_ms`.
     pub(crate) fn recount(&self, idle_since_ms: i64) {
         let _no_append = self.append.lock();
-        let (mut bytes, mut oldest_ms, mut newest_ms) = (0, i64::MAX, i64::MIN);
+        let (mut bytes, mut memory_bytes) = (0, 0);
+        let (mut oldest_ms, mut newest_ms) = (i64::MAX, i64::MIN);
         let mut idle = false;
         for series in self.index.read().iter() {
             let state = series.state.lock();
             bytes += state.late.as_ref().map_or(0, |late| late.size_bytes());
+            memory_bytes += state.late_memory_bytes() as u64;
             if let Some((oldest, _newest)) = state.in_order_range() {
                 oldest_ms = oldest_ms.min(oldest);
             }
@@ -203,7 +237,7 @@ impl Head {
             }
             idle |= state.is_idle(idle_since_ms);
         }
-        self.late.set(bytes);
+        self.late.set(bytes, memory_bytes);
         self.oldest_ms.store(oldest_ms, Ordering::Relaxed);
         self.newest_ms.store(newest_ms, Ordering::Relaxed);
         if idle {

@@ -21,6 +21,9 @@ pub struct StoreOptions {
     pub start_timestamps: bool,
     /// Most series that one tenant may have in its head.
     pub max_series: usize,
+    /// Memory in bytes that the late samples of one tenant may take before they are put into files and
+    /// sealed early, whatever their number.
+    pub late_memory_bytes: u64,
     /// Bytes of index tables and postings of blocks that are kept in memory.
     pub block_cache_bytes: u64,
     /// Whether a thread of the store seals, checkpoints and compacts when it is time. Without it
@@ -43,6 +46,7 @@ impl StoreOptions {
             retention_bytes: None,
             start_timestamps: true,
             max_series: 1_500_000,
+            late_memory_bytes: 256 << 20,
             block_cache_bytes: 256 << 20,
             maintenance: true,
             vfs: Arc::new(DiskVfs),

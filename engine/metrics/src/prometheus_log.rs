@@ -175,7 +175,7 @@ impl Replay {
         let files = ChunkFiles::new(Arc::clone(&vfs), data_dir.join("head"));
         let mut replay = Self {
             log: PrometheusLog {
-                head: Head::new(files, i64::MIN),
+                head: Head::new(files, i64::MIN, u64::MAX),
                 exemplars: ExemplarStore::default(),
                 metadata: MetadataStore::default(),
                 samples: 0,

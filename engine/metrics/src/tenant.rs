@@ -61,7 +61,11 @@ impl TenantStore {
         Ok(Self {
             name,
             number: AtomicU32::new(number),
-            head: Head::new(files, seal_due_ms(options.clock.now_ms())),
+            head: Head::new(
+                files,
+                seal_due_ms(options.clock.now_ms()),
+                options.late_memory_bytes,
+            ),
             blocks,
             saved: Mutex::new((exemplars.version, metadata.version)),
             exemplars: Mutex::new(exemplars),

@@ -155,6 +155,7 @@ impl Head {
         let (mut late, mut oldest_ms, mut newest_ms) = (0, i64::MAX, i64::MIN);
         let mut state = series.state.lock();
         state.last_seq = seq;
+        let late_memory_bytes = state.late_memory_bytes();
         for sample in samples {
             match state.insert(sample, horizon, &self.files) {
                 Fate::Duplicate => {
@@ -171,11 +172,18 @@ impl Head {
                 obsq_model::SampleValue::Histogram(_) => outcome.histograms += 1,
             }
         }
-        drop(state);
-        self.note_times(oldest_ms, newest_ms);
-        if late > 0 {
+        if late > 0
+            && let Some(samples) = &mut state.late
+        {
+            if self.late.is_crowded() {
+                samples.spill(horizon, &self.files);
+            }
+            let memory_bytes = samples.memory_bytes();
+            self.late.change_memory(late_memory_bytes, memory_bytes);
             self.late.add(late);
         }
+        drop(state);
+        self.note_times(oldest_ms, newest_ms);
     }
 }
 

@@ -80,7 +80,7 @@ impl SeriesState {
             note(rebuild(&mut late.open, range, &mut chunks));
             let rebuilt = chunks.into_iter().map(|chunk| sink.store(chunk));
             late.chunks.extend(rebuilt);
-            late.buffer.retain(|sample| !range.contains(sample.ts_ms));
+            late.forget_buffered(range);
             if late.is_empty() {
                 self.late = None;
             }

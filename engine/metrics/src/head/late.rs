@@ -9,6 +9,10 @@ use super::{Horizon, window_of};
 
 /// Samples kept as they are before they become chunks.
 const BUFFERED_SAMPLES: usize = 120;
+/// With fewer samples a chunk and the note of its place take no less memory than the buffer.
+const SPILLED_SAMPLES: usize = 8;
+/// Memory of a chunk that grows, roughly.
+const OPEN_CHUNK_BYTES: usize = 128;
 /// Chunks over one time that are searched for another value. Beyond, a second value is stored and
 /// loses when it is read.
 const SEARCHED_CHUNKS: usize = 8;
@@ -24,6 +28,8 @@ pub(crate) struct Late {
     pub(crate) open: ChunkBuilder,
     /// Samples older than the newest of the open chunk, sorted by time, each time once.
     pub(crate) buffer: Vec<Sample>,
+    /// Memory of the samples in the buffer, roughly.
+    buffer_bytes: usize,
     /// In the order of their making.
     pub(crate) chunks: Vec<HeadChunk>,
     /// Chunks that are being sealed; they came before all others.
@@ -60,6 +66,7 @@ impl Late {
             .buffer
             .partition_point(|known| known.ts_ms < sample.ts_ms);
         self.buffer.insert(at, sample.clone());
+        self.buffer_bytes += buffered_bytes(sample);
         if self.buffer.len() >= BUFFERED_SAMPLES {
             self.cut_buffer(horizon, sink);
         }
@@ -151,11 +158,37 @@ impl Late {
     fn cut_buffer(&mut self, horizon: Horizon, sink: &dyn ChunkSink) {
         let group = |sample: &Sample| group_of(sample.ts_ms, horizon);
         let buffer = std::mem::take(&mut self.buffer);
+        self.buffer_bytes = 0;
         for run in buffer.chunk_by(|a, b| group(a) == group(b)) {
             let chunks = encode_chunks(run);
             self.chunks
                 .extend(chunks.into_iter().map(|chunk| sink.store(chunk)));
         }
+    }
+
+    /// Turns the buffer into chunks before it is full, unless that saves nothing.
+    pub(crate) fn spill(&mut self, horizon: Horizon, sink: &dyn ChunkSink) {
+        if self.buffer.len() >= SPILLED_SAMPLES {
+            self.cut_buffer(horizon, sink);
+        }
+    }
+
+    /// Takes over samples that waited in the buffer of an earlier run.
+    pub(crate) fn set_buffer(&mut self, buffer: Vec<Sample>) {
+        self.buffer_bytes = buffer.iter().map(buffered_bytes).sum();
+        self.buffer = buffer;
+    }
+
+    /// Removes the samples in `range` from the buffer.
+    pub(crate) fn forget_buffered(&mut self, range: TimeRange) {
+        self.buffer.retain(|sample| !range.contains(sample.ts_ms));
+        self.buffer_bytes = self.buffer.iter().map(buffered_bytes).sum();
+    }
+
+    /// Returns the memory that is taken by what is in no file, roughly.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let chunks = self.chunks.len() + self.sealing.len();
+        size_of::<Self>() + OPEN_CHUNK_BYTES + self.buffer_bytes + chunks * size_of::<HeadChunk>()
     }
 
     /// Says whether a sample that is in no chunk yet lies between the times, the end exclusive.
@@ -213,4 +246,14 @@ pub(crate) fn sample_bytes(sample: &Sample) -> u64 {
         SampleValue::Float(_) => 16,
         SampleValue::Histogram(_) => 256,
     }
+}
+
+/// Returns the memory that a sample in a buffer takes, roughly.
+fn buffered_bytes(sample: &Sample) -> usize {
+    let heap = match &sample.value {
+        SampleValue::Float(_) => 0,
+        SampleValue::Histogram(_) => 1024,
+    };
+    // A vector that grows has a third more room than it needs.
+    size_of::<Sample>() * 4 / 3 + heap
 }

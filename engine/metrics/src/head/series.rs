@@ -272,11 +272,16 @@ impl SeriesState {
         if let Some(late) = &mut self.late {
             late.chunks
                 .retain(|chunk| !holds(chunk.min_ts_ms, chunk.max_ts_ms));
-            late.buffer.retain(|sample| !range.contains(sample.ts_ms));
+            late.forget_buffered(range);
         }
         if self.late.as_ref().is_some_and(|late| late.is_empty()) {
             self.late = None;
         }
+    }
+
+    /// Returns the memory of the late samples, roughly.
+    pub(crate) fn late_memory_bytes(&self) -> usize {
+        self.late.as_ref().map_or(0, |late| late.memory_bytes())
     }
 
     /// Says whether the head holds no sample of the series.

@@ -503,3 +503,31 @@ fn samples_that_were_late_by_the_clock_alone_are_sealed() {
     assert_eq!(bench.store().stats().head_chunks, 0);
     assert_eq!(values(&bench, "a").len(), 4);
 }
+
+#[test]
+fn late_samples_in_no_order_leave_memory_early() {
+    let mut bench = Bench::with(|options| options.late_memory_bytes = 16 << 10);
+    let series: Vec<String> = (0..50).map(|n| n.to_string()).collect();
+    let day = NOW_MS - 24 * HOUR_MS;
+    for round in (0..90).rev() {
+        let batch = series.iter().map(|n| floats(n, &[(day + round, 1.0)]));
+        bench.write(batch.collect()).unwrap();
+        let memory = late_memory(&bench);
+        // The limit, and what a series may keep: seven samples, and the notes of where its chunks are.
+        assert!(memory < (16 << 10) + 50 * 1500, "{memory} at {round}");
+    }
+    let unbounded = 50 * 89 * size_of::<Sample>() as u64;
+    assert!(late_memory(&bench) < unbounded);
+    bench.store().tick().unwrap();
+    let stats = bench.store().stats();
+    assert_eq!((stats.seals, stats.late_bytes), (1, 0), "sealed early");
+    assert_eq!(late_memory(&bench), 0);
+    assert_eq!(values(&bench, "7").len(), 90);
+    bench.crash();
+    assert_eq!(values(&bench, "7").len(), 90);
+}
+
+fn late_memory(bench: &Bench) -> u64 {
+    let tenant = bench.store().shared.tenant(&Tenant::anonymous()).unwrap();
+    tenant.head.late.memory_bytes()
+}

@@ -8,7 +8,9 @@ mod tests {
     /// Runs `target` over each file of `corpus/<name>`, and over each with a byte changed and cut off
     /// in the middle.
     fn replay(name: &str, target: fn(&[u8])) {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("corpus")
+            .join(name);
         let mut inputs = 0;
         for entry in fs::read_dir(&directory).unwrap() {
             let input = fs::read(entry.unwrap().path()).unwrap();
@@ -35,5 +37,17 @@ mod tests {
         };
     }
 
-    replays!(chunks, exposition, otlp, promql, regex, remote_write);
+    replays!(
+        block_chunks,
+        block_index,
+        checkpoint,
+        chunks,
+        companions,
+        exposition,
+        otlp,
+        promql,
+        regex,
+        remote_write,
+        wal,
+    );
 }

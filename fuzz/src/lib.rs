@@ -7,4 +7,7 @@
 mod corpus;
 mod targets;
 
-pub use targets::{chunks, exposition, otlp, promql, regex, remote_write};
+pub use targets::{
+    block_chunks, block_index, checkpoint, chunks, companions, exposition, otlp, promql, regex,
+    remote_write, wal,
+};

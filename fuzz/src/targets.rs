@@ -1,13 +1,18 @@
 //! The targets, one file for each kind of input.
 
+mod block;
 mod chunks;
 mod exposition;
+mod log;
 mod otlp;
 mod promql;
 mod remote_write;
+mod stored;
 
+pub use block::{block_chunks, block_index};
 pub use chunks::chunks;
 pub use exposition::exposition;
+pub use log::{checkpoint, companions, wal};
 pub use otlp::otlp;
 pub use promql::{promql, regex};
 pub use remote_write::remote_write;
@@ -23,4 +28,15 @@ fn assert_ordered(labels: &Labels) {
 /// Splits the first byte off, which chooses between the variants of a target.
 fn choose(input: &[u8]) -> Option<(u8, &[u8])> {
     input.split_first().map(|(first, rest)| (*first, rest))
+}
+
+/// Changes bytes: each edit is a place of two bytes, which wraps, and what to change there.
+fn edit(bytes: &mut [u8], edits: &[u8]) {
+    for edit in edits.chunks_exact(3) {
+        let at = usize::from(u16::from_be_bytes([edit[0], edit[1]]));
+        if !bytes.is_empty() {
+            let at = at % bytes.len();
+            bytes[at] ^= edit[2];
+        }
+    }
 }

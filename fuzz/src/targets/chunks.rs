@@ -33,7 +33,10 @@ pub fn chunks(input: &[u8]) {
     };
     let count = sample_count(encoding, bytes).unwrap_or_default();
     assert_eq!(samples.len(), usize::from(count));
-    assert_eq!(columns.float_ts.len() + columns.histogram_ts.len(), samples.len());
+    assert_eq!(
+        columns.float_ts.len() + columns.histogram_ts.len(),
+        samples.len()
+    );
 
     let mut again = Vec::new();
     for chunk in encode_chunks(&samples) {
@@ -42,7 +45,10 @@ pub fn chunks(input: &[u8]) {
     }
     assert_eq!(again.len(), samples.len());
     for (one, other) in again.iter().zip(&samples) {
-        assert_eq!((one.ts_ms, one.start_ts_ms), (other.ts_ms, other.start_ts_ms));
+        assert_eq!(
+            (one.ts_ms, one.start_ts_ms),
+            (other.ts_ms, other.start_ts_ms)
+        );
     }
 }
 
@@ -50,7 +56,12 @@ fn aggregates(bytes: &[u8]) {
     let Ok(chunk) = AggrChunk::parse(bytes) else {
         return;
     };
-    for aggregate in [Aggregate::Count, Aggregate::Sum, Aggregate::Min, Aggregate::Max] {
+    for aggregate in [
+        Aggregate::Count,
+        Aggregate::Sum,
+        Aggregate::Min,
+        Aggregate::Max,
+    ] {
         if let Some((encoding, part)) = chunk.part(aggregate) {
             let _decoded = decode_samples(encoding, part);
         }

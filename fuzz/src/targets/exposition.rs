@@ -24,7 +24,7 @@ pub fn exposition(input: &[u8]) {
     match parse(body, options) {
         Ok(scraped) => {
             for sample in &scraped.samples {
-        assert_ordered(&sample.labels);
+                assert_ordered(&sample.labels);
             }
         }
         Err(error) => assert!(error.line > 0 && !error.message.is_empty()),

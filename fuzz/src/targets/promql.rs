@@ -47,10 +47,15 @@ pub fn promql(input: &[u8]) {
 
 fn reprint(text: &str) -> String {
     let parsed = parse(text);
-    let Some(ast) = parsed.ast else {
-        panic!("printed text does not parse: {text:?}: {:?}", parsed.diagnostics);
+    let refused = || {
+        format!(
+            "printed text is refused: {text:?}: {:?}",
+            parsed.diagnostics
+        )
     };
-    print(&ast, ast.root())
+    let ast = parsed.ast.as_ref().ok_or_else(refused);
+    ast.map(|ast| print(ast, ast.root()))
+        .expect("printed text parses")
 }
 
 /// A regular expression that compiles answers, and its literals and prefix agree with its matches.

@@ -1,7 +1,8 @@
 //! Remote write requests.
 
 use obsq_ingest::IngestLimits;
-use obsq_ingest::remote_write::{Message, decode, decompress};
+use obsq_ingest::remote_write::{LabelCache, Message, decode, decompress};
+use obsq_source::SeriesBatch;
 
 use super::{assert_ordered, choose};
 
@@ -15,7 +16,8 @@ fn limits() -> IngestLimits {
     }
 }
 
-/// A request is decoded or refused; what is decoded keeps the limits and the order of labels.
+/// A request is decoded or refused, the same way when its label sets are known already; what is
+/// decoded keeps the limits and the order of labels.
 pub fn remote_write(input: &[u8]) {
     let Some((choice, body)) = choose(input) else {
         return;
@@ -37,9 +39,17 @@ pub fn remote_write(input: &[u8]) {
         decompressed = bytes;
         &decompressed
     };
-    let Ok(decoded) = decode(message, body, &limits) else {
+    let known = LabelCache::default();
+    let first = decode(message, body, &limits, &known);
+    let again = decode(message, body, &limits, &known);
+    assert_eq!(first.is_ok(), again.is_ok());
+    let (Ok(decoded), Ok(again)) = (first, again) else {
         return;
     };
+    let labels = |series: &[SeriesBatch]| -> Vec<_> {
+        series.iter().map(|series| series.labels.clone()).collect()
+    };
+    assert_eq!(labels(&decoded.batch.series), labels(&again.batch.series));
     for series in &decoded.batch.series {
         assert_ordered(&series.labels);
         assert!(series.labels.len() <= limits.max_label_names);

@@ -1,6 +1,7 @@
 //! The store against a map, over any history of writes, crashes and restarts.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use obsq_model::{Clock as _, MatchOp, SampleColumns, SampleValue, Tenant, TimeRange};
@@ -53,7 +54,12 @@ fn step() -> impl Strategy<Value = Step> {
 fn tear(bench: &Bench, bytes: &[u8]) {
     let directory = bench.directory.path().join("data/wal/metrics");
     let entries = std::fs::read_dir(&directory).unwrap();
-    let Some(newest) = entries.map(|entry| entry.unwrap().path()).max() else {
+    let is_segment = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with('0'))
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let Some(newest) = paths.filter(is_segment).max() else {
         return;
     };
     let mut content = std::fs::read(&newest).unwrap();

@@ -78,6 +78,8 @@ pub(crate) struct Head {
     /// Held by the one seal at a time.
     sealing: Mutex<()>,
     pub(crate) late: LateTotal,
+    /// Chunks of all series.
+    chunks: AtomicI64,
 }
 
 /// How much has come late and is not sealed yet.
@@ -163,6 +165,7 @@ impl Head {
             oldest_ms: AtomicI64::new(i64::MAX),
             newest_ms: AtomicI64::new(i64::MIN),
             sealing: Mutex::default(),
+            chunks: AtomicI64::new(0),
             late: LateTotal {
                 memory_limit_bytes: late_memory_bytes,
                 ..LateTotal::default()
@@ -212,6 +215,11 @@ impl Head {
             .saturating_mul(WINDOW_MS)
     }
 
+    /// Returns the number of chunks of all series.
+    pub(crate) fn chunk_count(&self) -> u64 {
+        self.chunks.load(Ordering::Relaxed).max(0) as u64
+    }
+
     /// Takes note of the oldest sample in order and the newest of all.
     fn note_times(&self, oldest_ms: i64, newest_ms: i64) {
         self.oldest_ms.fetch_min(oldest_ms, Ordering::Relaxed);
@@ -222,13 +230,14 @@ impl Head {
     /// nothing and that were not written to since `idle_since_ms`.
     pub(crate) fn recount(&self, idle_since_ms: i64) {
         let _no_append = self.append.lock();
-        let (mut bytes, mut memory_bytes) = (0, 0);
+        let (mut bytes, mut memory_bytes, mut chunks) = (0, 0, 0);
         let (mut oldest_ms, mut newest_ms) = (i64::MAX, i64::MIN);
         let mut idle = false;
         for series in self.index.read().iter() {
             let state = series.state.lock();
             bytes += state.late.as_ref().map_or(0, |late| late.size_bytes());
             memory_bytes += state.late_memory_bytes() as u64;
+            chunks += state.chunk_count() as i64;
             if let Some((oldest, _newest)) = state.in_order_range() {
                 oldest_ms = oldest_ms.min(oldest);
             }
@@ -238,6 +247,7 @@ impl Head {
             idle |= state.is_idle(idle_since_ms);
         }
         self.late.set(bytes, memory_bytes);
+        self.chunks.store(chunks, Ordering::Relaxed);
         self.oldest_ms.store(oldest_ms, Ordering::Relaxed);
         self.newest_ms.store(newest_ms, Ordering::Relaxed);
         if idle {

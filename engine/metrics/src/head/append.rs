@@ -1,6 +1,7 @@
 //! Taking batches into the head.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use obsq_model::{Exemplar, Labels, MetricMetadata, Sample};
 use obsq_source::{RejectReason, Rejection, SeriesBatch};
@@ -156,6 +157,7 @@ impl Head {
         let mut state = series.state.lock();
         state.last_seq = seq;
         let late_memory_bytes = state.late_memory_bytes();
+        let chunks_before = state.chunk_count() as i64;
         for sample in samples {
             match state.insert(sample, horizon, &self.files) {
                 Fate::Duplicate => {
@@ -182,7 +184,11 @@ impl Head {
             self.late.change_memory(late_memory_bytes, memory_bytes);
             self.late.add(late);
         }
+        let more_chunks = state.chunk_count() as i64 - chunks_before;
         drop(state);
+        if more_chunks != 0 {
+            self.chunks.fetch_add(more_chunks, Ordering::Relaxed);
+        }
         self.note_times(oldest_ms, newest_ms);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use obsq_model::{Labels, Tenant};
+use obsq_model::{Labels, Matcher, Tenant, TimeRange};
 use obsq_source::{
     Error, ExemplarSeries, LabelRequest, MetricMetadataEntry, MetricSource, QueryContext,
     SelectRequest, SeriesSet,
@@ -54,12 +54,20 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Vec<String>, Error> {
         let mut names = BTreeSet::new();
-        self.visit(tenant, request, context, &mut |labels| {
-            for label in labels {
-                if !names.contains(label.name) {
-                    names.insert(label.name.to_owned());
+        self.visit(tenant, request, context, true, &mut |visited| {
+            match visited {
+                Visited::Block(block) => {
+                    names.extend(block.label_names(&[], request.range)?);
+                }
+                Visited::Series(labels) => {
+                    for label in labels {
+                        if !names.contains(label.name) {
+                            names.insert(label.name.to_owned());
+                        }
+                    }
                 }
             }
+            Ok(())
         })?;
         Ok(limited(names, request.limit))
     }
@@ -72,12 +80,20 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Vec<String>, Error> {
         let mut values = BTreeSet::new();
-        self.visit(tenant, request, context, &mut |labels| {
-            if let Some(value) = labels.get(name)
-                && !values.contains(value)
-            {
-                values.insert(value.to_owned());
+        self.visit(tenant, request, context, true, &mut |visited| {
+            match visited {
+                Visited::Block(block) => {
+                    values.extend(block.label_values(name, &[], request.range)?);
+                }
+                Visited::Series(labels) => {
+                    if let Some(value) = labels.get(name)
+                        && !values.contains(value)
+                    {
+                        values.insert(value.to_owned());
+                    }
+                }
             }
+            Ok(())
         })?;
         Ok(limited(values, request.limit))
     }
@@ -89,10 +105,13 @@ impl MetricSource for MetricStore {
         context: &QueryContext,
     ) -> Result<Vec<Labels>, Error> {
         let mut series = BTreeSet::new();
-        self.visit(tenant, request, context, &mut |labels| {
-            if !series.contains(labels) {
+        self.visit(tenant, request, context, false, &mut |visited| {
+            if let Visited::Series(labels) = visited
+                && !series.contains(labels)
+            {
                 series.insert(labels.clone());
             }
+            Ok(())
         })?;
         Ok(limited(series, request.limit))
     }
@@ -127,15 +146,25 @@ impl MetricSource for MetricStore {
     }
 }
 
+/// What a look for labels comes upon.
+enum Visited<'a> {
+    /// A series; perhaps not for the first time.
+    Series(&'a Labels),
+    /// A block of which every series is asked for, so that its index alone can answer.
+    Block(&'a Block),
+}
+
 impl MetricStore {
     /// Calls `visit` with the label sets that any selector matches and that have samples in the
-    /// range, some of them more than once.
+    /// range, some of them more than once. Where all series of a block are asked for it is given the
+    /// block instead, when it takes `whole_blocks`. What it cannot read of a block is left out.
     fn visit(
         &self,
         tenant: &Tenant,
         request: &LabelRequest,
         context: &QueryContext,
-        visit: &mut dyn FnMut(&Labels),
+        whole_blocks: bool,
+        visit: &mut dyn FnMut(Visited<'_>) -> Result<(), crate::Error>,
     ) -> Result<(), Error> {
         context.check()?;
         let Some(tenant) = self.shared.tenant(tenant) else {
@@ -148,14 +177,16 @@ impl MetricStore {
         };
         for matchers in selectors {
             for series in tenant.head.series(matchers, request.range) {
-                visit(&series.labels);
+                visit(Visited::Series(&series.labels))?;
             }
             for block in tenant.blocks.snapshot().iter() {
                 context.check()?;
-                let visited = block.visit_series(matchers, request.range, &mut |series| {
-                    visit(&series.labels);
-                    ControlFlow::Continue(())
-                });
+                let whole = whole_blocks && matchers.is_empty() && is_whole(block, request.range);
+                let visited = if whole {
+                    visit(Visited::Block(block))
+                } else {
+                    visit_block(block, matchers, request.range, visit)
+                };
                 if let Err(error) = visited {
                     tracing::warn!(block = %block.meta().ulid, %error, "cannot look into a block");
                 }
@@ -163,6 +194,29 @@ impl MetricStore {
         }
         Ok(())
     }
+}
+
+/// Says whether all that is in the block's index is in `range` and not deleted.
+fn is_whole(block: &Block, range: TimeRange) -> bool {
+    let within = block.range();
+    range.contains(within.start_ms) && range.contains(within.end_ms) && !block.has_tombstones()
+}
+
+fn visit_block(
+    block: &Block,
+    matchers: &[Matcher],
+    range: TimeRange,
+    visit: &mut dyn FnMut(Visited<'_>) -> Result<(), crate::Error>,
+) -> Result<(), crate::Error> {
+    let mut done = Ok(());
+    block.visit_series(matchers, range, &mut |series| {
+        done = visit(Visited::Series(&series.labels));
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    done
 }
 
 pub(crate) fn from_block(

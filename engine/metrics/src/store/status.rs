@@ -25,12 +25,8 @@ impl Shared {
             stats.tenants += 1;
             stats.failing.seals += u64::from(tenant.sealing.is_failing());
             stats.failing.compactions += u64::from(tenant.compacting.is_failing());
-            let index = head.index.read();
-            stats.head_series += index.len() as u64;
-            let chunks = index
-                .iter()
-                .map(|series| series.state.lock().chunk_count() as u64);
-            stats.head_chunks += chunks.sum::<u64>();
+            stats.head_series += head.index.read().len() as u64;
+            stats.head_chunks += head.chunk_count();
             stats.head_file_bytes += head.files.bytes();
             stats.late_bytes += head.late.bytes();
             for block in tenant.blocks.snapshot().iter() {

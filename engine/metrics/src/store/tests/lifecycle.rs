@@ -531,3 +531,39 @@ fn late_memory(bench: &Bench) -> u64 {
     let tenant = bench.store().shared.tenant(&Tenant::anonymous()).unwrap();
     tenant.head.late.memory_bytes()
 }
+
+#[test]
+fn labels_of_a_whole_block_come_from_its_index_and_respect_range_and_deletes() {
+    let bench = Bench::new();
+    let later = NOW_MS + 60_000;
+    bench
+        .write(vec![
+            floats("a", &[(NOW_MS, 1.0)]),
+            floats("b", &[(later, 1.0)]),
+        ])
+        .unwrap();
+    bench.store().flush().unwrap();
+    let anonymous = Tenant::anonymous();
+    let ask = |start_ms, end_ms| {
+        let range = obsq_model::TimeRange::new(start_ms, end_ms);
+        let request = obsq_source::LabelRequest {
+            range,
+            ..everything()
+        };
+        let store = bench.store();
+        let names = store.label_names(&anonymous, &request, &bench.context());
+        let values = store.label_values(&anonymous, "n", &request, &bench.context());
+        (names.unwrap().join(","), values.unwrap().join(","))
+    };
+    let both = || ("__name__,n".to_owned(), "a,b".to_owned());
+    let only = |n: &str| ("__name__,n".to_owned(), n.to_owned());
+    assert_eq!(ask(i64::MIN, i64::MAX), both());
+    assert_eq!(ask(NOW_MS, NOW_MS + 1), only("a"));
+    let tenant = bench.store().shared.tenant(&anonymous).unwrap();
+    let blocks = tenant.blocks.snapshot();
+    let matchers = [obsq_model::Matcher::equal("n", "a")];
+    blocks[0]
+        .delete(&matchers, obsq_model::TimeRange::ALL)
+        .unwrap();
+    assert_eq!(ask(i64::MIN, i64::MAX), only("b"));
+}

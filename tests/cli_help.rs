@@ -22,6 +22,7 @@ fn every_command_has_a_help_text() {
         "import",
         "export",
         "serve",
+        "cardinality",
         "demo",
         "ctx",
         "config",

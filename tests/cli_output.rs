@@ -314,3 +314,75 @@ fn promtools_words_reach_our_commands() {
     );
     assert_eq!(run(&["check", "metrics"]).status.code(), Some(1));
 }
+
+#[test]
+fn cardinality_counts_what_standard_input_holds() {
+    let _bound = obsq_snapshots::bind("cli");
+    for format in ["table", "json", "csv"] {
+        let output = run(&["cardinality", "--stdin", "-o", format, "--limit", "3"]);
+        insta::assert_snapshot!(format!("cardinality_{format}"), both(&output));
+    }
+    let matched = ["cardinality", "--stdin", "--match", "{job=\"api\"}"];
+    insta::assert_snapshot!("cardinality_match", both(&run(&matched)));
+}
+
+#[test]
+fn a_server_is_asked_for_the_cardinality_of_its_head() {
+    let server = Server::start();
+    let folder = server.directory();
+    let file = folder.path().join("in.om");
+    std::fs::write(
+        &file,
+        "a{x=\"1\"} 1 1755777600\na{x=\"2\"} 1 1755777600\n# EOF\n",
+    )
+    .unwrap();
+    let url = server.url();
+    let imported = run_in(
+        folder.path(),
+        &["import", file.to_str().unwrap(), "--server", &url],
+        &[],
+    );
+    assert!(imported.status.success(), "{}", both(&imported));
+    let asked = ["cardinality", "--server", &url, "-o", "csv", "--limit", "1"];
+    let output = both(&run_in(folder.path(), &asked, &[]));
+    assert!(
+        output.contains("metric,a,2,series\nlabel,x,2,values\n"),
+        "{output}"
+    );
+}
+
+#[test]
+fn wrong_selectors_and_fields_are_told() {
+    let _bound = obsq_snapshots::bind("cli");
+    let selector = run(&["series", "--stdin", "up{"]);
+    insta::assert_snapshot!("series_diagnostic", both(&selector));
+    let field = run(&["query", "--stdin", "up", "--fields", "job,nope"]);
+    insta::assert_snapshot!("query_unknown_field", both(&field));
+    let explained = run(&["explain", "up"]);
+    insta::assert_snapshot!("explain_without_source", both(&explained));
+}
+
+#[test]
+fn an_import_counts_every_refused_sample() {
+    let server = Server::start();
+    let folder = server.directory();
+    let file = folder.path().join("in.om");
+    let url = server.url();
+    let arguments = ["import", file.to_str().unwrap(), "--server", &url];
+    std::fs::write(
+        &file,
+        "a 1 1755777600\nb 1 1755777600\nc 1 1755777600\n# EOF\n",
+    )
+    .unwrap();
+    let first = run_in(folder.path(), &arguments, &[]);
+    assert!(first.status.success(), "{}", both(&first));
+    std::fs::write(
+        &file,
+        "a 2 1755777600\nb 2 1755777600\nc 1 1755777600\n# EOF\n",
+    )
+    .unwrap();
+    let second = run_in(folder.path(), &arguments, &[]);
+    assert_eq!(second.status.code(), Some(1));
+    let told = both(&second);
+    assert!(told.contains("2 samples were refused"), "{told}");
+}

@@ -31,6 +31,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// Samples and histograms that a receiver of remote write says it has stored.
+    pub(crate) written: Option<usize>,
 }
 
 /// A running call.

@@ -106,6 +106,7 @@ pub(crate) enum Command {
     Query(commands::QueryArgs),
     Labels(commands::LabelsArgs),
     Series(commands::SeriesArgs),
+    Cardinality(commands::CardinalityArgs),
     Fmt(commands::FmtArgs),
     Explain(commands::ExplainArgs),
     Import(commands::ImportArgs),

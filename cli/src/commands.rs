@@ -1,5 +1,6 @@
 //! One file per command: its flags and what it does.
 
+mod cardinality;
 mod check;
 mod completions;
 mod config;
@@ -20,6 +21,7 @@ mod shared;
 mod topics;
 mod tsdb;
 
+pub(crate) use cardinality::{CardinalityArgs, cardinality};
 pub(crate) use check::{CheckArgs, check};
 pub(crate) use completions::{CompletionsArgs, completions};
 pub(crate) use config::{ConfigArgs, config};

@@ -63,6 +63,7 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Query(args)) => commands::query(&args, session),
         Some(Command::Labels(args)) => commands::labels(&args, session),
         Some(Command::Series(args)) => commands::series(&args, session),
+        Some(Command::Cardinality(args)) => commands::cardinality(&args, session),
         Some(Command::Fmt(args)) => commands::fmt(&args, session),
         Some(Command::Explain(args)) => commands::explain(&args, session),
         Some(Command::Import(args)) => commands::import(&args, session),

@@ -297,6 +297,7 @@ mod tests {
         Reply {
             status,
             body: body.as_bytes().to_vec(),
+            written: None,
         }
     }
 

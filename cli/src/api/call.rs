@@ -60,6 +60,11 @@ pub(crate) enum Call {
         /// Most values to return; 0 for all.
         limit: usize,
     },
+    /// What the server's head holds most of.
+    TsdbStatus {
+        /// Names of each kind to return.
+        limit: usize,
+    },
     /// Label sets.
     Series {
         /// Selectors, at least one.
@@ -81,13 +86,14 @@ impl Call {
             Self::LabelValues { name, .. } => {
                 format!("/api/v1/label/{}/values", path_segment(name))
             }
+            Self::TsdbStatus { .. } => "/api/v1/status/tsdb".into(),
             Self::Series { .. } => "/api/v1/series".into(),
         }
     }
 
     /// Says whether the parameters may go in the body of a POST, where long queries fit.
     pub(crate) fn is_form(&self) -> bool {
-        !matches!(self, Self::LabelValues { .. })
+        !matches!(self, Self::LabelValues { .. } | Self::TsdbStatus { .. })
     }
 
     /// Returns the parameters.
@@ -110,6 +116,7 @@ impl Call {
                 add_range(&mut pairs, Some(*range));
                 pairs.push(("step", format_seconds(*step_ms)));
             }
+            Self::TsdbStatus { limit } => add_limit(&mut pairs, *limit),
             Self::Labels {
                 selectors,
                 range,

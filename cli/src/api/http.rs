@@ -88,6 +88,7 @@ impl HttpApi {
 
     async fn read(&self, mut response: Response) -> Result<Reply, Failure> {
         let status = response.status().as_u16();
+        let written = written(&response);
         let mut body = Vec::new();
         while let Some(chunk) = response
             .chunk()
@@ -100,7 +101,11 @@ impl HttpApi {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body })
+        Ok(Reply {
+            status,
+            body,
+            written,
+        })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -125,6 +130,17 @@ impl HttpApi {
             failure
         }
     }
+}
+
+/// Returns what the headers of remote write 2.0 count.
+fn written(response: &Response) -> Option<usize> {
+    let count = |name: &str| -> Option<usize> {
+        let value = response.headers().get(name)?;
+        value.to_str().ok()?.parse().ok()
+    };
+    let samples = count("x-prometheus-remote-write-samples-written")?;
+    let histograms = count("x-prometheus-remote-write-histograms-written");
+    Some(samples + histograms.unwrap_or(0))
 }
 
 impl Api for HttpApi {

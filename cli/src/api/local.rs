@@ -61,6 +61,7 @@ impl Api for LocalApi {
             Ok(done.unwrap_or_else(|error| Reply {
                 status: error.error_type.status(),
                 body: error.to_json(),
+                written: None,
             }))
         })
     }
@@ -109,6 +110,11 @@ fn answer(
                 .label_values(tenant, name, &request, context)?
                 .to_json()
         }
+        // There is no head: whoever asks counts series.
+        Call::TsdbStatus { .. } => {
+            let text = "a directory has no head";
+            return Err(ApiError::new(ErrorType::NotFound, text));
+        }
         Call::Series { .. } => {
             let request = SeriesRequest::from_form(&form)?;
             service.series(tenant, &request, context)?.to_json()
@@ -117,7 +123,11 @@ fn answer(
     if context.cancel.is_canceled() {
         return Err(ApiError::new(ErrorType::Canceled, "query was canceled"));
     }
-    Ok(Reply { status: 200, body })
+    Ok(Reply {
+        status: 200,
+        body,
+        written: None,
+    })
 }
 
 #[cfg(test)]

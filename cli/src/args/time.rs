@@ -1,5 +1,10 @@
 //! Flags about time.
 
+use jiff::tz::TimeZone;
+use obsq_model::{MAX_TIME_MS, MIN_TIME_MS};
+
+use crate::times::format_time;
+
 /// The zone of times without one.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "When")]
@@ -25,6 +30,23 @@ pub(crate) struct RangeArgs {
 }
 
 impl RangeArgs {
+    /// Returns the range that holds every time.
+    pub(crate) fn everything() -> Self {
+        Self::between(None, None)
+    }
+
+    /// Returns the range of milliseconds; an open end reaches as far as times do.
+    pub(crate) fn between(min_ms: Option<i64>, max_ms: Option<i64>) -> Self {
+        // The calendar ends some hours before the year does.
+        let last_ms = MAX_TIME_MS - 2 * 86_400_000;
+        let text = |ms: i64| format_time(ms.clamp(MIN_TIME_MS, last_ms), &TimeZone::UTC);
+        Self {
+            since: None,
+            from: Some(text(min_ms.unwrap_or(i64::MIN))),
+            to: Some(text(max_ms.unwrap_or(i64::MAX))),
+        }
+    }
+
     /// Says whether any flag was given.
     pub(crate) fn is_given(&self) -> bool {
         self.since.is_some() || self.from.is_some() || self.to.is_some()

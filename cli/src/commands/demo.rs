@@ -23,6 +23,7 @@ use crate::times::parse_duration;
 /// every few minutes. History is written newest first and can be queried while it grows; it is kept
 /// for the next start.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// Address of the server [default: `127.0.0.1:4600`, or a free port when that one is taken]
     #[arg(long, value_name = "ADDR")]
@@ -44,6 +45,12 @@ pub(crate) struct DemoArgs {
     until_filled: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  obsq demo                        start, or go on with the history of the last time
+  obsq demo --reset                start anew
+  obsq demo --data ./shop --http 127.0.0.1:4700 --history 1d";
+
 /// How often the record of what was written is brought up to date.
 const RECORD_EVERY: Duration = Duration::from_secs(30);
 
@@ -52,6 +59,11 @@ pub(crate) fn demo(args: &DemoArgs, session: &mut Session) -> Result<Exit, Failu
     let history_ms = parse_duration(&args.history).map_err(|error| wrong("--history", &error))?;
     let folder = folder(args, session)?;
     let record = prepare(&folder, args)?;
+    if record.is_begun() {
+        session
+            .console
+            .note("going on with the history of an earlier demo; `--reset` starts anew");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(4 << 20)

@@ -69,6 +69,10 @@ pub(crate) fn explain(args: &ExplainArgs, session: &mut Session) -> Result<Exit,
     let mut nodes = outline(&ast, text);
     if has_source(&args.source) {
         estimate(&ast, &mut nodes, args, session)?;
+    } else {
+        session
+            .console
+            .note("hint: `--server`, `--data` or `--stdin` counts what each part selects");
     }
     let shown = match args.output {
         ExplainFormat::Table => tree(&nodes),

@@ -7,9 +7,6 @@ mod whence;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-use obsq_model::{MAX_TIME_MS, MIN_TIME_MS};
-
 use crate::args::{RangeArgs, SourceArgs, ZoneArgs};
 use crate::commands::export::blocks::write_blocks;
 use crate::commands::export::text::{Writer, write_series};
@@ -21,6 +18,8 @@ use crate::settings::{load, resolve};
 use crate::times::format_time;
 
 /// Take samples out as they are stored: OpenMetrics, JSON lines, CSV, or Prometheus blocks
+///
+/// From a server they come by remote read, with the server's external labels on every series.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
@@ -49,18 +48,11 @@ impl ExportArgs {
         min_ms: Option<i64>,
         max_ms: Option<i64>,
     ) -> Self {
-        // The calendar ends some hours before the year does.
-        let last_ms = MAX_TIME_MS - 2 * 86_400_000;
-        let text = |ms: i64| format_time(ms.clamp(MIN_TIME_MS, last_ms), &TimeZone::UTC);
         Self {
             selectors,
             output: ExportFormat::Openmetrics,
             blocks: None,
-            times: RangeArgs {
-                since: None,
-                from: Some(text(min_ms.unwrap_or(i64::MIN))),
-                to: Some(text(max_ms.unwrap_or(i64::MAX))),
-            },
+            times: RangeArgs::between(min_ms, max_ms),
             zone: ZoneArgs::default(),
             source: SourceArgs {
                 data: Some(dir.to_owned()),

@@ -2,7 +2,7 @@
 
 use crate::api::{Answer, Call};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet};
+use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet, underline};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
 use crate::session::{Session, block_on};
@@ -54,7 +54,8 @@ pub(crate) fn labels(args: &LabelsArgs, session: &mut Session) -> Result<Exit, F
         },
     };
     let reply = block_on(opened.api.ask(&call))?;
-    let answer = Answer::read(&reply, &opened.api.name())?;
+    let answer = Answer::read(&reply, &opened.api.name())
+        .map_err(|failure| underline(failure, &reply, &args.selectors))?;
     let mut names = answer.names()?;
     let count = names.len();
     if look.limit > 0 {

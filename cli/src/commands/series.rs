@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Answer, Call};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet};
+use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet, underline};
 use crate::exit::{Exit, Failure};
 use crate::render::{Sheet, labels_text};
 use crate::session::{Session, block_on};
@@ -41,13 +41,15 @@ pub(crate) fn series(args: &SeriesArgs, session: &mut Session) -> Result<Exit, F
     let look = Look::new(&args.output, &opened.config);
     let frame = frame(&args.zone, &opened.config, session)?;
     let range = given_range(&args.times, &opened.config, &frame)?;
+    let selectors = [args.words.clone(), args.selectors.clone()].concat();
     let call = Call::Series {
-        selectors: [args.words.clone(), args.selectors.clone()].concat(),
+        selectors: selectors.clone(),
         range,
         limit: look.limit,
     };
     let reply = block_on(opened.api.ask(&call))?;
-    let answer = Answer::read(&reply, &opened.api.name())?;
+    let answer = Answer::read(&reply, &opened.api.name())
+        .map_err(|failure| underline(failure, &reply, &selectors))?;
     let mut sets = answer.label_sets()?;
     let count = sets.len();
     if look.limit > 0 {

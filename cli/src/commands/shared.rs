@@ -7,9 +7,10 @@ use clap::ValueEnum as _;
 use jiff::tz::TimeZone;
 use obsq_metrics::BlockSet;
 use obsq_model::TimeRange;
+use obsq_query_lang::promql::parse_selector;
 use obsq_source::MetricSource;
 
-use crate::api::{Answer, Api, HttpApi, LocalApi, open_directory, read_exposition, tenant};
+use crate::api::{Answer, Api, HttpApi, LocalApi, Reply, open_directory, read_exposition, tenant};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
@@ -143,6 +144,20 @@ impl Look {
     }
 }
 
+/// Shows where a refused selector is wrong, when our own parser finds it wrong as well.
+pub(crate) fn underline(failure: Failure, reply: &Reply, selectors: &[String]) -> Failure {
+    if reply.status != 400 {
+        return failure;
+    }
+    let wrong = selectors
+        .iter()
+        .find_map(|text| Some((text, parse_selector(text).err()?)));
+    match wrong {
+        Some((text, diagnostics)) => Failure::query(text, diagnostics),
+        None => failure,
+    }
+}
+
 /// Returns the present and the zone.
 pub(crate) fn frame(
     zone: &ZoneArgs,
@@ -221,7 +236,7 @@ pub(crate) fn read_stdin(session: &Session) -> Result<String, Failure> {
 
 /// Writes rows in the format asked for.
 pub(crate) fn show_sheet(sheet: Sheet, look: &Look, session: &mut Session) -> Result<(), Failure> {
-    let sheet = sheet.select(&look.fields);
+    let sheet = sheet.select(&look.fields)?;
     let paint = session.console.facts.out_paint();
     let pager = session.pager.clone();
     session.console.answer(&pager, |out| match look.format {

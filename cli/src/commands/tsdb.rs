@@ -1,4 +1,4 @@
-//! promtool's `tsdb list` and `tsdb dump`.
+//! promtool's `tsdb list`, `tsdb analyze` and `tsdb dump`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use obsq_metrics::Block;
 
 use crate::api::{Layout, layout, open_blocks};
+use crate::commands::cardinality::{CardinalityArgs, cardinality};
 use crate::commands::export::{ExportArgs, export};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
@@ -29,7 +30,23 @@ enum What {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Show which metrics, labels and label pairs of a directory have the most series
+    Analyze {
+        /// The directory
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Only this block of it
+        #[arg(value_name = "BLOCK")]
+        block: Option<String>,
+        /// Names to show of each kind
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Only series that match this selector; may be repeated
+        #[arg(long = "match", value_name = "SELECTOR")]
+        selectors: Vec<String>,
+    },
     /// Print the samples of a directory as OpenMetrics
+    #[command(alias = "dump-openmetrics")]
     Dump {
         /// The directory
         #[arg(value_name = "DIR")]
@@ -50,6 +67,16 @@ enum What {
 pub(crate) fn tsdb(args: &TsdbArgs, session: &mut Session) -> Result<Exit, Failure> {
     match &args.what {
         What::List { dir } => list(dir, session),
+        What::Analyze {
+            dir,
+            block,
+            limit,
+            selectors,
+        } => {
+            let dir = block.as_ref().map_or(dir.clone(), |block| dir.join(block));
+            let args = CardinalityArgs::of_directory(&dir, selectors.clone(), *limit);
+            cardinality(&args, session)
+        }
         What::Dump {
             dir,
             selectors,

@@ -208,7 +208,8 @@ async fn deliver(body: Vec<u8>, server: &HttpApi) -> Result<(), Failure> {
         ("x-prometheus-remote-write-version", "2.0.0"),
     ];
     for attempt in 0..ATTEMPTS {
-        let Reply { status, body } = server.post("/api/v1/write", &headers, body.clone()).await?;
+        let Reply { status, body, .. } =
+            server.post("/api/v1/write", &headers, body.clone()).await?;
         match status {
             200..300 => return Ok(()),
             // A few samples were refused; the rest is there.

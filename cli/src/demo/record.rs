@@ -58,6 +58,11 @@ impl Record {
         (self.shop, self.seed) == (SHOP, seed)
     }
 
+    /// Says whether some of the history is written.
+    pub(crate) fn is_begun(&self) -> bool {
+        !self.filled.is_empty()
+    }
+
     /// Writes the record into `folder`, whole or not at all.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), Failure> {
         let cannot = |error: &dyn std::error::Error| {

@@ -191,6 +191,7 @@ mod tests {
         let reply = Reply {
             status: 200,
             body: body.as_bytes().to_vec(),
+            written: None,
         };
         let answer = Answer::read(&reply, "test").unwrap();
         work(&answer.query().unwrap())

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::console::{Paint, clean};
+use crate::exit::Failure;
 
 /// Rows under named columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,11 +25,17 @@ impl Sheet {
         }
     }
 
-    /// Returns only the columns `fields`, in that order; a column that is not there is empty.
-    #[must_use]
-    pub(crate) fn select(self, fields: &[String]) -> Self {
+    /// Returns only the columns `fields`, in that order. A column that is not there is an error,
+    /// unless there is no row to know the columns by.
+    pub(crate) fn select(self, fields: &[String]) -> Result<Self, Failure> {
         if fields.is_empty() {
-            return self;
+            return Ok(self);
+        }
+        let unknown = fields.iter().find(|field| !self.columns.contains(field));
+        if let Some(field) = unknown.filter(|_field| !self.rows.is_empty()) {
+            let known = self.columns.join("`, `");
+            return Err(Failure::usage(format!("there is no column `{field}`"))
+                .hint(format!("the columns are `{known}`")));
         }
         let place = |field: &String| self.columns.iter().position(|name| name == field);
         let places: Vec<Option<usize>> = fields.iter().map(place).collect();
@@ -39,10 +46,10 @@ impl Sheet {
                 .map(|at| cell(at).unwrap_or_default())
                 .collect()
         };
-        Self {
+        Ok(Self {
             rows: self.rows.iter().map(pick).collect(),
             columns: fields.to_vec(),
-        }
+        })
     }
 
     /// Writes aligned columns, numbers to the right. No rows, no header.
@@ -230,10 +237,14 @@ mod tests {
 
     #[test]
     fn fields_pick_and_order_columns() {
-        let fields = ["value".to_owned(), "nope".to_owned(), "job".to_owned()];
-        let picked = sheet().select(&fields);
-        assert_eq!(picked.columns, ["value", "nope", "job"]);
-        assert_eq!(picked.rows[0], ["1.5", "", "api"]);
+        let fields = ["value".to_owned(), "job".to_owned()];
+        let picked = sheet().select(&fields).unwrap();
+        assert_eq!(picked.columns, ["value", "job"]);
+        assert_eq!(picked.rows[0], ["1.5", "api"]);
+        let unknown = ["nope".to_owned()];
+        let failure = format!("{:?}", sheet().select(&unknown).unwrap_err());
+        assert!(failure.contains("`job`, `path`, `value`"), "{failure}");
+        assert!(Sheet::new(&["a"]).select(&unknown).is_ok());
     }
 
     #[test]

@@ -141,9 +141,13 @@ async fn send(
     batch: &MetricBatch,
 ) -> Result<Taken, Failure> {
     for attempt in 0..ATTEMPTS {
-        let Reply { status, body } = post(api, *second_version, batch).await?;
+        let Reply {
+            status,
+            body,
+            written,
+        } = post(api, *second_version, batch).await?;
         let text = String::from_utf8_lossy(&body).trim().to_owned();
-        let samples = batch.series.iter().map(|series| series.samples.len()).sum();
+        let samples: usize = batch.series.iter().map(|series| series.samples.len()).sum();
         match status {
             200..300 => {
                 return Ok(Taken {
@@ -154,11 +158,12 @@ async fn send(
             // An older receiver does not know the second version.
             415 if *second_version => *second_version = false,
             429 | 503 => tokio::time::sleep(Duration::from_millis(100 << attempt)).await,
-            // The good samples of the batch are stored; how many were not, only the text says.
+            // The good samples of the batch are stored; who does not count them refused one at least.
             400 => {
+                let stored = written.unwrap_or(samples.saturating_sub(1)).min(samples);
                 return Ok(Taken {
-                    samples: samples.saturating_sub(1),
-                    rejected: 1,
+                    samples: stored,
+                    rejected: samples - stored,
                     first_reason: Some(text),
                 });
             }

@@ -26,6 +26,8 @@ pub struct StoreOptions {
     pub late_memory_bytes: u64,
     /// Bytes of index tables and postings of blocks that are kept in memory.
     pub block_cache_bytes: u64,
+    /// Bytes of log that are kept for followers which have not read them yet.
+    pub held_log_bytes: u64,
     /// Whether a thread of the store seals, checkpoints and compacts when it is time. Without it
     /// the caller calls [`crate::MetricStore::tick`].
     pub maintenance: bool,
@@ -48,6 +50,7 @@ impl StoreOptions {
             max_series: 1_500_000,
             late_memory_bytes: 256 << 20,
             block_cache_bytes: 256 << 20,
+            held_log_bytes: 4 << 30,
             maintenance: true,
             vfs: Arc::new(DiskVfs),
             tune_log: |_options| {},

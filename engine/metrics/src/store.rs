@@ -2,7 +2,9 @@
 
 mod append;
 mod backoff;
+mod cursors;
 mod delete;
+mod follow;
 mod maintain;
 mod read_only;
 mod recover;
@@ -23,6 +25,7 @@ use parking_lot::{Mutex, RwLock};
 pub(crate) use self::backoff::Backoff;
 pub(crate) use self::source::from_block;
 
+use self::cursors::Cursors;
 use self::maintain::Maintenance;
 use self::recover::RecoveryThread;
 use self::tenants::Tenants;
@@ -64,6 +67,8 @@ pub(crate) struct Shared {
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
     checkpointing: Backoff,
+    /// How far the followers of the log have come.
+    cursors: Mutex<Cursors>,
     /// Held by the one compaction at a time.
     compacting: Mutex<()>,
     /// `None` for a store that is only read.
@@ -105,6 +110,7 @@ impl MetricStore {
     fn start(options: StoreOptions, lock: Option<DirectoryLock>) -> Result<Self, Error> {
         let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
         let tenants = Tenants::open_all(&options, &cache)?;
+        let cursors = Cursors::open(&options, &wal_directory(&options))?;
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             tenants: RwLock::new(tenants),
@@ -117,6 +123,7 @@ impl MetricStore {
             corruptions: AtomicU64::new(0),
             settled_failures: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
+            cursors: Mutex::new(cursors),
             checkpointing: Backoff::new("checkpoint", 1000, 10_000),
             compacting: Mutex::default(),
             options,

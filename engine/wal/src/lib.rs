@@ -4,6 +4,7 @@
 //!
 //! - [`Wal`]: segments `NNNNNNNN` in one directory, written by one thread with group commit.
 //! - [`replay`] and [`RecordReader`]: reading back past damage, counting what is missing.
+//! - [`WalFollower`]: reading on while the log is written, for whoever passes records on.
 //! - [`FramedWriter`] and [`read_framed`]: whole files of records (checkpoints, companions) that
 //!   appear at once by the seal order.
 //! - [`Vfs`]: the seam to the file system; [`DirectoryLock`]: one process per data directory.
@@ -22,6 +23,7 @@
 
 mod abort;
 mod error;
+mod follow;
 mod framed;
 mod lock;
 mod quarantine;
@@ -36,6 +38,7 @@ mod writer;
 
 pub use abort::abort_on_panic;
 pub use error::Error;
+pub use follow::{Followed, WalFollower};
 pub use framed::{FramedWriter, read_framed};
 pub use lock::DirectoryLock;
 pub use queue::{Done, Epoch, Refused};

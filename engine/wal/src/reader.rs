@@ -85,6 +85,21 @@ impl RecordReader {
         Ok(reader)
     }
 
+    /// Returns the number of the first record in `path`, or `None` when its header is damaged.
+    pub(crate) fn first_seq(vfs: &dyn Vfs, path: &Path) -> Result<Option<u64>, Error> {
+        let file = vfs.open(path).map_err(Error::io("open", path))?;
+        let mut bytes = [0; FILE_HEADER_BYTES];
+        if file.size().map_err(Error::io("read", path))? < bytes.len() as u64 {
+            return Ok(None);
+        }
+        file.read_exact_at(&mut bytes, 0)
+            .map_err(Error::io("read", path))?;
+        let header = FileHeader::decode(&bytes);
+        Ok(header
+            .filter(|header| header.kind == FileKind::SEGMENT)
+            .map(|header| header.first_seq))
+    }
+
     fn read_file_header(&mut self, kind: FileKind) -> Result<(), Error> {
         self.fill(FILE_HEADER_BYTES)?;
         let Some(header) = FileHeader::decode(self.rest()) else {
@@ -135,6 +150,13 @@ impl RecordReader {
                 return Ok(None);
             }
         }
+    }
+
+    /// Forgets what was read ahead, so that what was written meanwhile is seen.
+    pub(crate) fn refresh(&mut self) -> Result<(), Error> {
+        self.window.truncate(self.at);
+        self.size = self.file.size().map_err(Error::io("read", &self.path))?;
+        Ok(())
     }
 
     /// Returns the largest number read so far.

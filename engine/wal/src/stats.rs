@@ -26,6 +26,8 @@ pub struct WalStats {
     pub quarantined_bytes: u64,
     /// Bytes that wait to be written.
     pub queued_bytes: u64,
+    /// Bytes of segments that a checkpoint made superfluous and that are kept for followers.
+    pub held_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,9 @@ pub(crate) struct Counters {
     sync_nanos: AtomicU64,
     failures: AtomicU64,
     segments: AtomicU64,
+    held_bytes: AtomicU64,
+    /// The last record that is on the disk.
+    durable_seq: AtomicU64,
 }
 
 impl Counters {
@@ -52,6 +57,18 @@ impl Counters {
 
     pub(crate) fn note_failure(&self) {
         self.failures.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn note_durable(&self, seq: u64) {
+        self.durable_seq.store(seq, Ordering::Release);
+    }
+
+    pub(crate) fn durable_seq(&self) -> u64 {
+        self.durable_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_held(&self, bytes: u64) {
+        self.held_bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn failures(&self) -> u64 {
@@ -71,6 +88,7 @@ impl Counters {
             sync_time: Duration::from_nanos(get(&self.sync_nanos)),
             failures: get(&self.failures),
             segments_created: get(&self.segments),
+            held_bytes: get(&self.held_bytes),
             ..WalStats::default()
         }
     }

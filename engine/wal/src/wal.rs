@@ -1,7 +1,7 @@
 //! The log as stores see it.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use obsq_model::Clock;
 use parking_lot::Mutex;
 
+use crate::follow::WalFollower;
 use crate::quarantine::{self, Quarantined, quarantine_directory};
 use crate::queue::{Done, Epoch, Queue, Refused};
 use crate::reader::{Damage, RecordReader};
@@ -93,8 +94,17 @@ pub fn replay(
         last_seq: after_seq,
         ..Replayed::default()
     };
-    for number in list_segments(vfs, &options.directory)? {
+    let numbers = list_segments(vfs, &options.directory)?;
+    for (index, number) in numbers.iter().copied().enumerate() {
         replayed.next_number = replayed.next_number.max(number + 1);
+        // Kept for followers alone: what the next segment begins with is known already.
+        if let Some(next) = numbers.get(index + 1)
+            && let Some(first_seq) = first_seq(vfs, &segment_path(&options.directory, *next))?
+            && first_seq <= after_seq + 1
+        {
+            replayed.pass_over(number, first_seq - 1);
+            continue;
+        }
         let path = segment_path(&options.directory, number);
         match RecordReader::open(vfs, &path, FileKind::SEGMENT, replayed.last_seq) {
             Ok(reader) => replayed.read(number, reader, &mut on_record)?,
@@ -112,12 +122,29 @@ pub fn replay(
     Ok(replayed)
 }
 
+/// Returns the number of the first record in a segment, unless it is damaged or none.
+pub(crate) fn first_seq(vfs: &dyn Vfs, path: &Path) -> Result<Option<u64>, Error> {
+    match RecordReader::first_seq(vfs, path) {
+        Err(error) if is_foreign(&error) => Ok(None),
+        other => other,
+    }
+}
+
 /// Says whether a file or directory that has a segment's name is none.
-fn is_foreign(error: &Error) -> bool {
+pub(crate) fn is_foreign(error: &Error) -> bool {
     matches!(error, Error::Corrupt { .. }) || error.is_io(ErrorKind::IsADirectory)
 }
 
 impl Replayed {
+    /// Notes a segment that need not be read.
+    fn pass_over(&mut self, number: u64, last_seq: u64) {
+        self.segments.push(ClosedSegment {
+            number,
+            last_seq,
+            is_damaged: false,
+        });
+    }
+
     fn read(
         &mut self,
         number: u64,
@@ -202,6 +229,7 @@ impl Wal {
             options.segment_bytes,
         ));
         let counters = Arc::new(Counters::default());
+        counters.note_durable(replayed.last_seq);
         let number = replayed.next_number.max(1);
         let held = quarantine::look(options.vfs.as_ref(), directory)?;
         let closed = Arc::new(Mutex::new(replayed.segments));
@@ -282,8 +310,46 @@ impl Wal {
     /// Removes the segments that hold no record after `through_seq`. Those that were found damaged move
     /// to the folder `quarantine` instead, as far as there is room; one that cannot be moved stays.
     pub fn truncate(&self, through_seq: u64) -> Result<(), Error> {
-        let mut gone = self.closed.lock().clone();
-        gone.retain(|segment| segment.last_seq <= through_seq);
+        self.truncate_keeping(through_seq, u64::MAX, 0).map(drop)
+    }
+
+    /// Like [`Wal::truncate`], but keeps the segments with records after `after_seq` as long as
+    /// all that is kept for that alone has at most `max_bytes`; the oldest go first. Says whether
+    /// some had to go.
+    pub fn truncate_keeping(
+        &self,
+        through_seq: u64,
+        after_seq: u64,
+        max_bytes: u64,
+    ) -> Result<bool, Error> {
+        let mut superfluous = self.closed.lock().clone();
+        superfluous.retain(|segment| segment.last_seq <= through_seq);
+        let mut gone = superfluous.clone();
+        gone.retain(|segment| segment.last_seq <= after_seq);
+        let mut held_bytes = 0;
+        let mut has_lost = false;
+        for segment in superfluous.iter().rev() {
+            if segment.last_seq <= after_seq {
+                break;
+            }
+            let path = segment_path(&self.options.directory, segment.number);
+            let file = self.options.vfs.open(&path);
+            let bytes = file
+                .and_then(|file| file.size())
+                .map_err(Error::io("read", &path))?;
+            if has_lost || held_bytes + bytes > max_bytes {
+                has_lost = true;
+                gone.push(*segment);
+            } else {
+                held_bytes += bytes;
+            }
+        }
+        self.counters.note_held(held_bytes);
+        self.remove_segments(gone)?;
+        Ok(has_lost)
+    }
+
+    fn remove_segments(&self, mut gone: Vec<ClosedSegment>) -> Result<(), Error> {
         gone.retain(|segment| !segment.is_damaged || self.quarantine(segment.number));
         for segment in gone.iter().filter(|segment| !segment.is_damaged) {
             let path = segment_path(&self.options.directory, segment.number);
@@ -307,6 +373,21 @@ impl Wal {
             }
         }
         true
+    }
+
+    /// Returns the number of the last record that is on the disk.
+    pub fn durable_seq(&self) -> u64 {
+        self.counters.durable_seq()
+    }
+
+    /// Returns a reader of what is on the disk after record `after_seq`, now and later.
+    pub fn follow(&self, after_seq: u64) -> WalFollower {
+        WalFollower::new(
+            Arc::clone(&self.options.vfs),
+            self.options.directory.clone(),
+            Arc::clone(&self.counters),
+            after_seq,
+        )
     }
 
     /// Returns how many writes and syncs have failed. Counted before the epoch ends that a failure

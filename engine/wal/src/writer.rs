@@ -134,6 +134,7 @@ impl Writer {
         self.buffer.clear();
         let Err(error) = written else {
             self.good_seq = group.last_seq;
+            self.counters.note_durable(group.last_seq);
             self.counters.note_group(group.done.len(), group.bytes);
             self.queue.release(group.bytes);
             group.done.into_iter().for_each(|done| done(Ok(())));

@@ -211,7 +211,7 @@ impl Shared {
             tenant.save_companions()?;
         }
         write_checkpoint(vfs, &wal_directory(&self.options), &tenants, through_seq)?;
-        log.truncate(through_seq).map_err(from_wal)?;
+        self.truncate_log(log, through_seq)?;
         for (tenant, unused) in tenants.iter().zip(unused) {
             tenant.head.files.remove_unused(&unused)?;
         }
@@ -223,6 +223,24 @@ impl Shared {
             sealed: false,
         };
         add(&self.counters.checkpoints, 1);
+        Ok(())
+    }
+
+    /// Removes what neither a start nor a follower needs of the log.
+    fn truncate_log(&self, log: &Wal, through_seq: u64) -> Result<(), Error> {
+        let Some(after_seq) = self.cursors.lock().oldest_seq() else {
+            return log.truncate(through_seq).map_err(from_wal);
+        };
+        let max_bytes = self.options.held_log_bytes;
+        let has_lost = log
+            .truncate_keeping(through_seq, after_seq, max_bytes)
+            .map_err(from_wal)?;
+        if has_lost {
+            tracing::error!(
+                max_bytes,
+                "what waits to be sent is more than may be kept, the oldest of it is dropped"
+            );
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@ mod basic;
 mod bench;
 mod damage;
 mod deletes;
+mod follow;
 mod lifecycle;
 mod many;
 mod model;

@@ -18,6 +18,7 @@ mod config;
 mod doors;
 mod durability;
 mod interchange;
+mod life;
 mod prom_api;
 mod structure;
 mod testkit;

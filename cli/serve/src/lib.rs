@@ -17,7 +17,6 @@ mod ingest;
 mod options;
 mod otlp;
 mod own;
-mod rfc3339;
 mod router;
 mod run;
 mod server;

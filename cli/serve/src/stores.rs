@@ -85,6 +85,13 @@ impl Stores {
             .map_err(ApiError::from)
     }
 
+    /// Makes a snapshot and returns its name below `snapshots` of the data directory.
+    pub(crate) fn snapshot(&self, tenant: &Tenant, skip_head: bool) -> Result<String, ApiError> {
+        let directory = self.metrics.snapshot(tenant, skip_head)?;
+        let name = directory.file_name().unwrap_or_default();
+        Ok(name.to_string_lossy().into_owned())
+    }
+
     /// Ends the write-ahead log. Writes that come later fail.
     pub(crate) fn close(&self) {
         self.metrics.close();

@@ -57,6 +57,16 @@ impl HttpApi {
         self.send(request).await
     }
 
+    /// Sends parameters as a form and returns the answer.
+    pub(crate) async fn post_form(
+        &self,
+        path: &str,
+        pairs: &[(&str, String)],
+    ) -> Result<Reply, Failure> {
+        self.send(self.client.post(self.url(path)).form(pairs))
+            .await
+    }
+
     async fn call(&self, call: &Call) -> Result<Reply, Failure> {
         let pairs = call.parameters();
         if call.is_form() {

@@ -25,6 +25,7 @@ pub use meta::{
     ThanosMeta,
 };
 pub use reader::{Block, BlockSeries};
+pub(crate) use segments::CHUNKS_DIRECTORY;
 pub use segments::{ChunkRef, ChunkVisitor};
 pub use writer::{BlockSpec, BlockWriter};
 

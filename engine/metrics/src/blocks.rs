@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use ulid::Ulid;
 
 use crate::Error;
-use crate::block::{Block, BlockCache, BlockSpec, BlockWriter};
+use crate::block::{Block, BlockCache, BlockSpec, BlockWriter, CHUNKS_DIRECTORY};
 use crate::compaction::{compact_with, plan_compaction, superseded_blocks};
 use crate::deletion::Deletion;
 
@@ -96,6 +96,15 @@ impl Blocks {
         let create = self.vfs.create_dir_all(&self.directory);
         create.map_err(obsq_wal::Error::io("create", &self.directory))?;
         BlockWriter::create(&self.vfs, &self.directory, spec)
+    }
+
+    /// Links every block into `directory`, durably but for their own names there.
+    pub(crate) fn link_all(&self, directory: &Path) -> Result<(), Error> {
+        for block in self.snapshot().iter() {
+            let name = block.meta().ulid.to_string();
+            link_directory(self.vfs.as_ref(), block.directory(), &directory.join(name))?;
+        }
+        Ok(())
     }
 
     /// Notes that blocks are about to be made of what can be read now. Whatever is deleted from now on
@@ -301,6 +310,22 @@ impl Blocks {
         let removed = self.vfs.remove_dir_all(&unfinished);
         Ok(removed.map_err(failed(&unfinished))?)
     }
+}
+
+/// Makes the directory `to` with links to all files in `from` and the directories below it.
+pub(crate) fn link_directory(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<(), Error> {
+    let failed = || obsq_wal::Error::io("link", from);
+    vfs.create_dir(to).map_err(failed())?;
+    for name in vfs.list(from).map_err(failed())? {
+        let (source, target) = (from.join(&name), to.join(&name));
+        if name == CHUNKS_DIRECTORY {
+            link_directory(vfs, &source, &target)?;
+        } else if Path::new(&name).extension().is_none_or(|end| end != "tmp") {
+            vfs.link(&source, &target).map_err(failed())?;
+        }
+    }
+    vfs.sync_dir(to).map_err(failed())?;
+    Ok(())
 }
 
 /// Returns a new name for a block that is made at `now_ms`.

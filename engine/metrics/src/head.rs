@@ -25,7 +25,7 @@ pub(crate) use chunk::{HeadChunk, Place};
 pub(crate) use files::ChunkFiles;
 pub(crate) use index::{SeriesIndex, hash_of};
 pub(crate) use late::Late;
-pub(crate) use seal::SealRequest;
+pub(crate) use seal::{HeadCopy, SealRequest};
 pub(crate) use series::{Kind, Series, SeriesState};
 
 /// Length of the windows that are sealed together.

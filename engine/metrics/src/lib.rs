@@ -55,4 +55,4 @@ pub use error::Error;
 pub use options::StoreOptions;
 pub use prometheus_log::PrometheusLog;
 pub use stats::{FailingTasks, HeadStatus, NamedCount, RejectedCounts, StoreStats};
-pub use store::MetricStore;
+pub use store::{MetricStore, restore};

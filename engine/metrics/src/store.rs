@@ -8,6 +8,8 @@ mod follow;
 mod maintain;
 mod read_only;
 mod recover;
+mod restore;
+mod snapshot;
 mod source;
 mod status;
 mod tenants;
@@ -23,6 +25,7 @@ use obsq_wal::{DirectoryLock, Wal};
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use self::backoff::Backoff;
+pub use self::restore::restore;
 pub(crate) use self::source::from_block;
 
 use self::cursors::Cursors;
@@ -109,6 +112,7 @@ impl MetricStore {
     /// Opens blocks and begins to replay the log. Without the lock nothing may be written.
     fn start(options: StoreOptions, lock: Option<DirectoryLock>) -> Result<Self, Error> {
         let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+        snapshot::remove_unfinished_snapshots(&options)?;
         let tenants = Tenants::open_all(&options, &cache)?;
         let cursors = Cursors::open(&options, &wal_directory(&options))?;
         let shared = Arc::new(Shared {

@@ -1,6 +1,6 @@
 //! One tenant's part of the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -84,6 +84,13 @@ impl TenantStore {
     /// Gives the tenant its number.
     pub(crate) fn set_number(&self, number: u32) {
         self.number.store(number, Ordering::Release);
+    }
+
+    /// Writes the companions as they are now into another directory.
+    pub(crate) fn copy_companions(&self, directory: &Path) -> Result<(), Error> {
+        let vfs = self.blocks.vfs().as_ref();
+        write_exemplars(vfs, directory, &self.exemplars.lock())?;
+        write_metadata(vfs, directory, &self.metadata.lock())
     }
 
     /// Writes the companions whose content has changed.

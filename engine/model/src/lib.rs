@@ -14,6 +14,7 @@ pub mod histogram;
 mod kahan;
 mod labels;
 mod matcher;
+mod rfc3339;
 mod sample;
 mod tenant;
 mod time;
@@ -26,6 +27,7 @@ pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue
 pub use kahan::KahanSum;
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};
 pub use matcher::{LabelPattern, MatchOp, Matcher};
+pub use rfc3339::rfc3339;
 pub use sample::{
     Exemplar, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleValue, is_stale_nan,
     stale_nan,

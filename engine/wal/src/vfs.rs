@@ -28,6 +28,9 @@ pub use sim::{FaultKind, PlannedFault, SimImage, SimRng, SimVfs};
 
 use crate::Error;
 
+/// Bytes that are copied at once.
+const COPIED_BYTES: usize = 1 << 20;
+
 /// Room on a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSpace {
@@ -127,6 +130,12 @@ pub trait Vfs: Debug + Send + Sync {
     /// Renames a file or directory, replacing a file.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file, which does not change any more, another name, which must be free. The new name may
+    /// also be a copy.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        copy(self, from, to)
+    }
+
     /// Removes a file; a missing one is no error.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
 
@@ -138,6 +147,21 @@ pub trait Vfs: Debug + Send + Sync {
 
     /// Returns the room on the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<DiskSpace>;
+}
+
+/// Copies a file, durably but for its name.
+fn copy<V: Vfs + ?Sized>(vfs: &V, from: &Path, to: &Path) -> io::Result<()> {
+    let source = vfs.open(from)?;
+    let target = vfs.create(to)?;
+    let size = source.size()?;
+    let (mut offset, mut buffer) = (0, vec![0; COPIED_BYTES]);
+    while offset < size {
+        let part = (size - offset).min(COPIED_BYTES as u64) as usize;
+        source.read_exact_at(&mut buffer[..part], offset)?;
+        target.write_all_at(&buffer[..part], offset)?;
+        offset += part as u64;
+    }
+    target.sync()
 }
 
 /// Reads a whole file of at most `limit` bytes.

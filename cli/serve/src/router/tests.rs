@@ -140,6 +140,16 @@ async fn series_are_deleted_for_the_tenant_that_asks() {
     let (status, text) = ask("POST", "delete_series", "match[]=up{").await;
     assert_eq!(status, 400);
     assert!(text.contains("match[]"), "{text}");
+    let (status, text) = ask("POST", "snapshot?skip_head=maybe", "").await;
+    assert_eq!(status, 400);
+    assert!(text.contains("strconv.ParseBool"), "{text}");
+    let (status, text) = ask("PUT", "snapshot", "skip_head=false").await;
+    let body: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &body["status"]), (200, &"success".into()));
+    let name = body["data"]["name"].as_str().unwrap();
+    let snapshot = server.app.options.data_dir.join("snapshots").join(name);
+    // One block and the companions.
+    assert_eq!(std::fs::read_dir(snapshot).unwrap().count(), 3);
     let deleted = (204, String::new());
     assert_eq!(
         ask("PUT", "delete_series", "match[]=up&end=5").await,

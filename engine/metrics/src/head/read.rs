@@ -37,7 +37,8 @@ impl Series {
     }
 }
 
-fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedChunk>) {
+/// Appends a copy of what the series holds in `range`.
+pub(super) fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedChunk>) {
     let mut add = |rank, chunk: &HeadChunk| {
         if range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms)) {
             chunks.push(SelectedChunk {

@@ -14,6 +14,7 @@ use obsq_model::TimeRange;
 use obsq_source::Error;
 use ulid::Ulid;
 
+use super::read::copy_chunks;
 use super::{Head, HeadChunk, Series, WINDOW_MS};
 use crate::block::BlockSpec;
 use crate::blocks::{Blocks, new_ulid};
@@ -97,6 +98,22 @@ impl Head {
         written
     }
 
+    /// Returns a copy of all that the head holds, in order of labels, for [`HeadCopy::write`].
+    pub(crate) fn copy(&self) -> HeadCopy {
+        let all: Vec<_> = self.index.read().iter().cloned().collect();
+        let mut sealed = Vec::new();
+        for series in all {
+            let mut chunks = Vec::new();
+            copy_chunks(&series.state.lock(), TimeRange::ALL, &mut chunks);
+            if !chunks.is_empty() {
+                chunks.sort_by_key(|chunk| (chunk.min_ts_ms, chunk.rank));
+                sealed.push(SealedSeries { series, chunks });
+            }
+        }
+        sealed.sort_by(|a, b| a.series.labels.cmp(&b.series.labels));
+        HeadCopy(sealed)
+    }
+
     /// Sets apart what is to be sealed, in order of labels.
     fn collect(&self, request: SealRequest, before_ms: i64) -> Vec<SealedSeries> {
         let all: Vec<_> = self.index.read().iter().cloned().collect();
@@ -142,6 +159,28 @@ impl Head {
         }
         chunks.sort_by_key(|chunk| (chunk.min_ts_ms, chunk.rank));
         chunks
+    }
+}
+
+/// What a head held at one time.
+#[derive(Debug)]
+pub(crate) struct HeadCopy(Vec<SealedSeries>);
+
+impl HeadCopy {
+    /// Writes it into `blocks` as a seal would have; `seq` is the number of the last log record.
+    pub(crate) fn write(&self, now_ms: i64, seq: u64, blocks: &Blocks) -> Result<(), Error> {
+        let chunks = self.0.iter().flat_map(|sealed| &sealed.chunks);
+        let Some(newest_ms) = chunks.map(|chunk| chunk.max_ts_ms).max() else {
+            return Ok(());
+        };
+        let request = SealRequest {
+            until_ms: newest_ms.saturating_add(1),
+            late: true,
+            now_ms,
+            retention_ms: None,
+        };
+        write_blocks(&self.0, request, i64::MIN, seq, blocks)?;
+        Ok(())
     }
 }
 

@@ -9,3 +9,4 @@ mod model;
 mod power;
 mod races;
 mod read_only;
+mod snapshots;

@@ -90,6 +90,16 @@ impl Vfs for DiskVfs {
         fs::rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match fs::hard_link(from, to) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                // Another file system, or one without links.
+                super::copy(self, from, to)
+            }
+            linked => linked,
+        }
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         absent_is_fine(fs::remove_file(path))
     }

@@ -130,6 +130,11 @@ impl Vfs for FaultVfs {
         DiskVfs.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.faults.writable()?;
+        DiskVfs.link(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         DiskVfs.remove_file(path)
     }

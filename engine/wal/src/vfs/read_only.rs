@@ -116,6 +116,10 @@ impl Vfs for ReadOnlyVfs {
         Ok(())
     }
 
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(refused())
+    }
+
     fn remove_file(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }

@@ -372,6 +372,19 @@ impl Vfs for SimVfs {
         })
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change_name(FaultKind::Create, to, |disk, parent, name, call| {
+            let node = disk.find(from)?;
+            disk.file(node)?;
+            let target = disk.directory_mut(parent)?;
+            if target.live.contains_key(&name) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            target.change(call, NameChange::Set(name, node));
+            Ok(())
+        })
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.change_name(FaultKind::Rename, from, |disk, parent, name, call| {
             let node = disk.find(from)?;

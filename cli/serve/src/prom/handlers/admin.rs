@@ -7,17 +7,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, post};
+use serde_json::json;
 
 use super::call::Call;
 use crate::app::App;
 use crate::http::pool::compute;
-use crate::prom::{ApiError, ErrorType, SeriesRequest, parse_one_selector};
+use crate::prom::{Answer, ApiError, ErrorType, SeriesRequest, parse_one_selector};
 use crate::stores::Stores;
 
 type Result = std::result::Result<Response, ApiError>;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
+        .route("/admin/tsdb/snapshot", post_or_put(snapshot))
         .route("/admin/tsdb/delete_series", post_or_put(delete_series))
         .route(
             "/admin/tsdb/clean_tombstones",
@@ -56,6 +58,27 @@ async fn clean_tombstones(State(app): State<Arc<App>>, call: Call) -> Result {
     check_enabled(&app)?;
     run(&app, move |stores| stores.clean_tombstones(&call.tenant)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn snapshot(State(app): State<Arc<App>>, call: Call) -> Result {
+    check_enabled(&app)?;
+    let skip_head = boolean("skip_head", call.form.get("skip_head"))?;
+    let tenant = call.tenant.clone();
+    let name = run(&app, move |stores| stores.snapshot(&tenant, skip_head)).await?;
+    Ok(call.answer(&Answer::plain(json!({ "name": name }))))
+}
+
+/// Reads a boolean as Go does; nothing is `false`.
+fn boolean(name: &str, text: &str) -> std::result::Result<bool, ApiError> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => {
+            let cause = format!("strconv.ParseBool: parsing {text:?}: invalid syntax");
+            let problem = format!("unable to parse boolean: {cause}");
+            Err(ApiError::parameter(name, problem))
+        }
+    }
 }
 
 fn check_enabled(app: &App) -> std::result::Result<(), ApiError> {

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
+use obsq_model::rfc3339;
 use obsq_query_lang::promql::Function;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use crate::app::{App, hostname};
-use crate::prom::{Answer, ApiError, ErrorType};
-use crate::rfc3339::rfc3339;
-
-type Result = std::result::Result<Response, ApiError>;
+use crate::prom::Answer;
 
 /// The version of Prometheus whose API is kept; clients switch features on by it.
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
@@ -32,7 +30,6 @@ pub(super) fn routes() -> Router<Arc<App>> {
             "/notifications",
             get(|call: Call| async { done(call, json!([])) }),
         )
-        .route("/admin/tsdb/snapshot", post(admin).put(admin))
 }
 
 fn done(call: Call, data: Value) -> Response {
@@ -145,13 +142,4 @@ const PROMQL: &[&str] = &[
 
 fn enabled(names: &[&'static str]) -> BTreeMap<&'static str, bool> {
     names.iter().map(|name| (*name, true)).collect()
-}
-
-async fn admin(State(app): State<Arc<App>>, call: Call) -> Result {
-    drop(call);
-    if !app.options.enable_admin_api {
-        return Err(ApiError::new(ErrorType::Forbidden, "admin APIs disabled"));
-    }
-    let message = "this version of obsq cannot delete series or take snapshots yet";
-    Err(ApiError::new(ErrorType::NotImplemented, message))
 }

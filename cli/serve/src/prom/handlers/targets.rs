@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use obsq_ingest::scrape::{DroppedTarget, PoolSnapshot, TargetMetadata, TargetSnapshot};
-use obsq_model::{Labels, MIN_TIME_MS, Matcher, MetricMetadata};
+use obsq_model::{Labels, MIN_TIME_MS, Matcher, MetricMetadata, rfc3339};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
@@ -16,7 +16,6 @@ use crate::app::App;
 use crate::options::duration_text;
 use crate::prom::selectors::parse_one_selector;
 use crate::prom::{Answer, ApiError, Form, GlobalUrl};
-use crate::rfc3339::rfc3339;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()

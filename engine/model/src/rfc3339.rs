@@ -1,7 +1,7 @@
-//! Times in answers.
+//! Times as text.
 
 /// Returns a time in milliseconds as RFC 3339 in UTC, with milliseconds where there are any.
-pub(crate) fn rfc3339(ts_ms: i64) -> String {
+pub fn rfc3339(ts_ms: i64) -> String {
     let (days, in_day_ms) = (ts_ms.div_euclid(86_400_000), ts_ms.rem_euclid(86_400_000));
     let (year, month, day) = civil_from_days(days);
     let (seconds, millis) = (in_day_ms / 1000, in_day_ms % 1000);

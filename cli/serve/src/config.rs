@@ -58,16 +58,18 @@ fn read_file(path: &Path) -> Result<Config, ServeError> {
         path: path.to_owned(),
         problem,
     };
+    let unreadable = |error: std::io::Error| refused(format!("{}: {error}", path.display()));
     let mut text = String::new();
-    let file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    let file = fs::File::open(path).map_err(unreadable)?;
     let read = file.take(MAX_FILE_BYTES).read_to_string(&mut text);
-    read.map_err(|error| refused(error.to_string()))?;
+    read.map_err(unreadable)?;
     let config = load(path, &text).map_err(|problems| refused(list(path, &problems)))?;
     match config.storage.max_exemplars {
         None | Some(KEPT_EXEMPLARS) => Ok(config),
         Some(_) => Err(refused(format!(
-            "`storage.exemplars.max_exemplars` cannot be chosen: the newest {KEPT_EXEMPLARS} of \
-             each tenant are kept"
+            "{}: `storage.exemplars.max_exemplars` cannot be chosen: the newest {KEPT_EXEMPLARS} of \
+             each tenant are kept",
+            path.display()
         ))),
     }
 }
@@ -76,8 +78,8 @@ fn read_file(path: &Path) -> Result<Config, ServeError> {
 pub(crate) fn list(path: &Path, problems: &[ConfigError]) -> String {
     let lines = problems
         .iter()
-        .map(|problem| format!("\n{}:{problem}", path.display()));
-    lines.collect()
+        .map(|problem| format!("{}:{problem}", path.display()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -109,10 +111,14 @@ mod tests {
     fn every_problem_is_told_with_its_place() {
         let error = read("global:\n  nosuch: 1\nremote_write: [{url: x}]\n").unwrap_err();
         assert!(
-            error.starts_with("cannot use the configuration `obsq.yml`: \nobsq.yml:2:3: "),
+            error.starts_with("cannot use the configuration:\nobsq.yml:2:3: "),
             "{error}"
         );
         assert!(error.contains("\nobsq.yml:3:1: "), "{error}");
+        let one = read("global:\n  nosuch: 1\n").unwrap_err();
+        let expected =
+            "cannot use the configuration: obsq.yml:2:3: unknown key `nosuch` in `global`";
+        assert_eq!(one, expected);
         let chosen = read("storage: {exemplars: {max_exemplars: 5}}").unwrap_err();
         assert!(chosen.contains("max_exemplars"), "{chosen}");
         assert!(read("storage: {exemplars: {max_exemplars: 100000}}").is_ok());

@@ -26,11 +26,11 @@ pub enum ServeError {
         problem: String,
     },
     /// The configuration cannot be read or holds what is not served; the text names file and line.
-    #[error("cannot use the configuration `{}`: {problem}", path.display())]
+    #[error("cannot use the configuration{}{problem}", lead(problem))]
     Config {
         /// The file.
         path: PathBuf,
-        /// Everything that is wrong with it, one finding per line.
+        /// Everything that is wrong with it, one finding per line, each with its place.
         problem: String,
     },
     /// The stores in the data directory cannot be opened.
@@ -62,4 +62,9 @@ impl ServeError {
             Self::Listen { .. } | Self::Flag { .. } | Self::Config { .. }
         )
     }
+}
+
+/// One finding stands behind the message, several stand below it.
+fn lead(problem: &str) -> &'static str {
+    if problem.contains('\n') { ":\n" } else { ": " }
 }

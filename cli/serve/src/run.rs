@@ -36,7 +36,7 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
             Asked::Stop => break,
             Asked::Reload => {
                 if let Err(error) = server.reload().await {
-                    tracing::error!(%error, "cannot load the configuration; the old one stays");
+                    tell(&error);
                 }
             }
         }
@@ -60,6 +60,18 @@ fn announce(server: &Server) {
         );
     }
     tracing::info!(%address, "ready to accept connections");
+}
+
+/// Logs why the configuration could not be loaded again, each finding for itself.
+fn tell(error: &ServeError) {
+    if let ServeError::Config { problem, .. } = error {
+        for problem in problem.lines() {
+            tracing::error!(problem, "the configuration is wrong");
+        }
+        tracing::error!("cannot load the configuration; the old one stays");
+    } else {
+        tracing::error!(%error, "cannot load the configuration; the old one stays");
+    }
 }
 
 fn setup(what: &'static str) -> impl Fn(std::io::Error) -> ServeError {

@@ -53,10 +53,13 @@ fn read(node: &Node, key: &str, scheme: NameScheme, problems: &Problems) -> Opti
     }) {
         config.action = action;
     }
+    // What a part of the rule should have said is unknown, so the whole cannot be judged.
+    let is_whole = !section.has_problems();
     section.finish();
-    if let Err(message) = config
-        .validate()
-        .and_then(|()| check_names(&config, scheme))
+    if is_whole
+        && let Err(message) = config
+            .validate()
+            .and_then(|()| check_names(&config, scheme))
     {
         problems.add(node.at, message);
     }

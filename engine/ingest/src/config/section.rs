@@ -24,6 +24,10 @@ impl Problems {
         }
     }
 
+    fn len(&self) -> usize {
+        self.list.borrow().len()
+    }
+
     /// Returns `value` if there was no problem, else the problems in the order of the file.
     pub(super) fn into_result<T>(self, value: T) -> Result<T, Vec<ConfigError>> {
         let mut list = self.list.into_inner();
@@ -92,6 +96,8 @@ pub(super) struct Section<'a> {
     entries: &'a [(Key, Node)],
     taken: Vec<bool>,
     problems: &'a Problems,
+    /// Number of problems found before this section was begun.
+    problems_before: usize,
 }
 
 impl<'a> Section<'a> {
@@ -116,6 +122,7 @@ impl<'a> Section<'a> {
                 entries,
                 taken: vec![false; entries.len()],
                 problems,
+                problems_before: problems.len(),
             }),
             NodeKind::Null => None,
             _ => {
@@ -128,6 +135,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn problems(&self) -> &'a Problems {
         self.problems
+    }
+
+    /// Says whether a value that was taken is wrong.
+    pub(super) fn has_problems(&self) -> bool {
+        self.problems.len() > self.problems_before
     }
 
     /// Takes the value of `key`; `None` when it is absent or null.

@@ -108,6 +108,19 @@ fn alerting_passes_only_when_it_names_no_alertmanager() {
 }
 
 #[test]
+fn a_wrong_value_of_a_rule_is_the_only_thing_wrong_with_it() {
+    let rule = |rule: &str| {
+        problems(&format!(
+            "scrape_configs:\n- job_name: a\n  metric_relabel_configs:\n  - {rule}\n"
+        ))
+    };
+    let unknown = ["4:14: `action`: unknown relabel action \"bogus\""];
+    assert_eq!(rule("{action: bogus}"), unknown);
+    assert_eq!(rule("{action: bogus, regex: a}"), unknown);
+    assert_eq!(rule("{action: replace}").len(), 1);
+}
+
+#[test]
 fn every_problem_is_reported_with_its_place() {
     let _room = obsq_snapshots::bind("engine/ingest");
     let text = r#"

@@ -6,19 +6,21 @@
 //!
 //! Source of the meaning: Prometheus 3 `jobs_instances.md` and `configuration.md#scrape_config`.
 
+mod label_cache;
 mod limits;
 mod report;
 mod target_labels;
 
 use std::time::Duration;
 
-use obsq_model::{Exemplar, Labels, METRIC_NAME, MetricMetadata, Sample, SampleValue, stale_nan};
+use obsq_model::{Exemplar, Labels, MetricMetadata, Sample, SampleValue, stale_nan};
 use obsq_source::{MetricBatch, SeriesBatch};
 use rustc_hash::FxHashSet;
 
 use crate::config::NameScheme;
 use crate::exposition::{Scraped, ScrapedSample};
-use crate::relabel::{self, RelabelConfig};
+use crate::relabel::RelabelConfig;
+use label_cache::LabelCache;
 
 /// What a scrape configuration says about samples. A limit of 0 is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +116,8 @@ pub struct SeriesMemory {
     known: FxHashSet<Labels>,
     /// Number of series of the last good scrape.
     last_good: usize,
+    /// Labels of the series of the last scrapes, as answered and as stored.
+    labels: LabelCache,
 }
 
 /// The samples of one scrape on their way into a batch.
@@ -139,9 +143,11 @@ impl SeriesMemory {
     ) -> Outcome {
         let (at_ms, body_bytes) = (attempt.at_ms, attempt.body_bytes);
         let mut collected = Collected::default();
-        let result = attempt
-            .scraped
-            .and_then(|scraped| collected.add(scraped, target_labels, rules, at_ms, &self.known));
+        self.labels.begin(target_labels, rules);
+        let result = attempt.scraped.and_then(|scraped| {
+            collected.add(scraped, &mut self.labels, rules, at_ms, &self.known)
+        });
+        self.labels.end(result.is_ok());
         let error = result.err();
         let seen = std::mem::take(&mut collected.known);
         if error.is_some() {
@@ -222,7 +228,7 @@ impl Collected {
     fn add(
         &mut self,
         scraped: Scraped,
-        target_labels: &Labels,
+        cache: &mut LabelCache,
         rules: &SampleRules,
         at_ms: i64,
         known: &FxHashSet<Labels>,
@@ -231,20 +237,9 @@ impl Collected {
         self.metadata = scraped.metadata;
         let mut over_limit = None;
         for sample in scraped.samples {
-            let labels = target_labels::join(&sample.labels, target_labels, rules.honor_labels);
-            let Some(labels) = relabel::apply(&labels, &rules.metric_relabel) else {
+            let Some(labels) = cache.stored_labels(&sample.labels, rules)? else {
                 continue;
             };
-            if labels.is_empty() {
-                continue;
-            }
-            if labels.get(METRIC_NAME).is_none() {
-                return Err("missing metric name (__name__ label)".to_owned());
-            }
-            if !rules.name_scheme.allows(&labels) {
-                return Err(format!("invalid metric name or label names: {labels}"));
-            }
-            limits::check_labels(&labels, rules)?;
             self.kept += 1;
             if rules.sample_limit > 0 && self.kept > rules.sample_limit {
                 over_limit = Some("sample limit exceeded".to_owned());

@@ -1,16 +1,19 @@
 //! `/federate`: the newest sample of each series, for another server to scrape.
 
-use std::fmt::Write as _;
+mod format;
+mod protobuf;
+mod text;
+
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use obsq_model::{
-    FloatHistogram, Labels, METRIC_NAME, SampleColumns, TimeRange, format_float_general,
-    is_stale_nan,
+    CounterResetHint, FloatHistogram, Labels, METRIC_NAME, SampleColumns, TimeRange, is_stale_nan,
 };
 use obsq_source::{MetricSource, SelectRequest};
 
@@ -19,22 +22,33 @@ use super::handlers::{Call, Turn};
 use super::selectors::parse_selectors;
 use crate::app::App;
 use crate::http::respond::answer;
+use format::{PageFormat, PageKind};
 
 /// Returns the route, which is not below `/api/v1`.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/federate", get(federate))
 }
 
-async fn federate(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
+async fn federate(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let accept = headers.get_all(ACCEPT).iter();
+    let accept: Vec<_> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let format = PageFormat::negotiate(&accept.join(","));
     let matchers: Vec<String> = call
         .form
         .all("match[]")
         .into_iter()
         .map(str::to_owned)
         .collect();
-    let page = call.run_raw(app, None, move |turn| page(turn, &matchers));
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(answer(StatusCode::OK, content_type, page.await?))
+    let page = call.run_raw(app, None, move |turn| page(turn, &matchers, format));
+    let mut response = answer(StatusCode::OK, "text/plain", page.await?);
+    if let Ok(content_type) = HeaderValue::from_str(&format.content_type()) {
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+    }
+    Ok(response)
 }
 
 /// The newest sample of one series.
@@ -51,7 +65,7 @@ enum NewestValue {
     Histogram(Arc<FloatHistogram>),
 }
 
-fn page(turn: &Turn, matchers: &[String]) -> Result<String, ApiError> {
+fn page(turn: &Turn, matchers: &[String], format: PageFormat) -> Result<Vec<u8>, ApiError> {
     let app = &turn.app;
     let now_ms = app.prom.now_ms();
     let lookback_ms = app.options.query.lookback_delta.as_millis() as i64;
@@ -66,7 +80,11 @@ fn page(turn: &Turn, matchers: &[String]) -> Result<String, ApiError> {
         names.then_with(|| a.labels.cmp(&b.labels))
     });
     samples.dedup_by(|a, b| a.labels == b.labels);
-    Ok(write_page(&samples, &app.external_labels()))
+    let external = app.external_labels();
+    Ok(match format.kind {
+        PageKind::Text => text::write_page(&samples, &external, format.escaping).into_bytes(),
+        PageKind::Protobuf => protobuf::write_page(&samples, &external, format.escaping),
+    })
 }
 
 fn newest_samples(
@@ -113,36 +131,41 @@ fn fresh_histogram(ts_ms: i64, histogram: &Arc<FloatHistogram>) -> Option<(i64, 
     (!stale).then(|| (ts_ms, NewestValue::Histogram(Arc::clone(histogram))))
 }
 
-/// Writes the samples, sorted by name, in the text format. It cannot hold native histograms with
-/// exponential buckets, which are left out; those with custom buckets become classic ones.
-fn write_page(samples: &[Newest], external: &Labels) -> String {
-    let mut page = String::new();
-    let mut head = ("", "");
-    for sample in samples {
-        let name = sample.labels.metric_name();
-        let kind = match &sample.value {
-            NewestValue::Float(_) => "untyped",
-            NewestValue::Histogram(histogram) if histogram.uses_custom_buckets() => "histogram",
-            NewestValue::Histogram(_) => continue,
-        };
-        if name.is_empty() {
-            continue;
-        }
-        if head != (name, kind) {
-            writeln!(page, "# TYPE {} {kind}", quoted_name(name)).unwrap_or_default();
-            head = (name, kind);
-        }
-        let labels = label_pairs(&sample.labels, external);
-        match &sample.value {
-            NewestValue::Float(value) => {
-                push_line(&mut page, name, &labels, None, *value, sample.ts_ms);
-            }
-            NewestValue::Histogram(histogram) => {
-                push_classic(&mut page, name, &labels, histogram, sample.ts_ms);
-            }
+/// What a family holds. Samples of one name that differ in it make more than one family of that name,
+/// which the readers of such pages take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FamilyKind {
+    Float,
+    Histogram,
+    GaugeHistogram,
+}
+
+impl Newest {
+    fn kind(&self) -> FamilyKind {
+        match &self.value {
+            NewestValue::Float(_) => FamilyKind::Float,
+            NewestValue::Histogram(histogram) => match histogram.counter_reset_hint {
+                CounterResetHint::Gauge => FamilyKind::GaugeHistogram,
+                _ => FamilyKind::Histogram,
+            },
         }
     }
-    page
+}
+
+/// Returns the cumulative counts of a histogram with custom buckets, by upper bound, the last one
+/// (`+Inf`) left out.
+fn classic_buckets(histogram: &FloatHistogram) -> Vec<(f64, f64)> {
+    let mut counts = histogram.positive_counts().peekable();
+    let mut sum = 0.0;
+    let bounds = histogram.custom_values.iter().enumerate();
+    bounds
+        .map(|(index, bound)| {
+            while let Some((_, count)) = counts.next_if(|(at, _)| *at as usize <= index) {
+                sum += count;
+            }
+            (*bound, sum)
+        })
+        .collect()
 }
 
 /// Returns all labels but the name; external ones where the series has none of its own, and an
@@ -168,154 +191,10 @@ fn label_pairs<'a>(labels: &'a Labels, external: &'a Labels) -> Vec<(&'a str, &'
     pairs
 }
 
-fn push_classic(
-    page: &mut String,
-    name: &str,
-    labels: &[(&str, &str)],
-    histogram: &FloatHistogram,
-    ts_ms: i64,
-) {
-    let mut counts = histogram.positive_counts().peekable();
-    let mut sum = 0.0;
-    let bucket = format!("{name}_bucket");
-    for (index, bound) in histogram.custom_values.iter().enumerate() {
-        while let Some((_, count)) = counts.next_if(|(at, _)| *at as usize <= index) {
-            sum += count;
-        }
-        let bound = format_float_general(*bound);
-        push_line(page, &bucket, labels, Some(&bound), sum, ts_ms);
-    }
-    push_line(page, &bucket, labels, Some("+Inf"), histogram.count, ts_ms);
-    push_line(
-        page,
-        &format!("{name}_sum"),
-        labels,
-        None,
-        histogram.sum,
-        ts_ms,
-    );
-    push_line(
-        page,
-        &format!("{name}_count"),
-        labels,
-        None,
-        histogram.count,
-        ts_ms,
-    );
-}
-
-fn push_line(
-    page: &mut String,
-    name: &str,
-    labels: &[(&str, &str)],
-    le: Option<&str>,
-    value: f64,
-    ts_ms: i64,
-) {
-    // A name that is no classic identifier goes into the braces, quoted.
-    let plain = is_plain(name);
-    let mut separator = '{';
-    if plain {
-        page.push_str(name);
-    } else {
-        write!(page, "{separator}{}", quoted_name(name)).unwrap_or_default();
-        separator = ',';
-    }
-    for (name, value) in labels.iter().copied().chain(le.map(|le| ("le", le))) {
-        write!(page, "{separator}{}=\"", quoted_name(name)).unwrap_or_default();
-        crate::telemetry::push_label_value(page, value);
-        page.push('"');
-        separator = ',';
-    }
-    if separator == ',' {
-        page.push('}');
-    }
-    writeln!(page, " {} {ts_ms}", format_float_general(value)).unwrap_or_default();
-}
-
-fn quoted_name(name: &str) -> String {
-    if is_plain(name) {
-        return name.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    crate::telemetry::push_label_value(&mut quoted, name);
-    quoted.push('"');
-    quoted
-}
-
-fn is_plain(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':';
-    bytes.next().is_some_and(first) && bytes.all(|b| first(b) || b.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use obsq_model::BucketSpan;
-    use obsq_model::histogram::CUSTOM_BUCKETS_SCHEMA;
-
-    fn float(pairs: &[(&str, &str)], value: f64) -> Newest {
-        Newest {
-            labels: Labels::from_pairs(pairs),
-            ts_ms: 1_000,
-            value: NewestValue::Float(value),
-        }
-    }
-
-    #[test]
-    fn samples_are_untyped_and_carry_external_labels() {
-        let samples = [
-            float(&[("__name__", "up"), ("job", "a")], 1.0),
-            float(
-                &[
-                    ("__name__", "up"),
-                    ("job", "b"),
-                    ("zone", "own"),
-                    ("instance", "i"),
-                ],
-                1e7,
-            ),
-            float(&[("__name__", "a.b"), ("x.y", "q\"\n")], f64::NAN),
-        ];
-        let external = Labels::from_pairs(&[("zone", "eu")]);
-        let expected = r#"# TYPE up untyped
-up{job="a",instance="",zone="eu"} 1 1000
-up{instance="i",job="b",zone="own"} 1e+07 1000
-# TYPE "a.b" untyped
-{"a.b","x.y"="q\"\n",instance="",zone="eu"} NaN 1000
-"#;
-        assert_eq!(write_page(&samples, &external), expected);
-    }
-
-    #[test]
-    fn custom_buckets_become_a_classic_histogram() {
-        let histogram = FloatHistogram {
-            schema: CUSTOM_BUCKETS_SCHEMA,
-            count: 6.0,
-            sum: 18.5,
-            custom_values: [5.0, 10.0].into(),
-            positive_spans: vec![BucketSpan {
-                offset: 0,
-                length: 3,
-            }],
-            positive_buckets: vec![1.0, 1.0, 4.0],
-            ..FloatHistogram::default()
-        };
-        let sample = Newest {
-            labels: Labels::from_pairs(&[("__name__", "h"), ("instance", "i")]),
-            ts_ms: 5,
-            value: NewestValue::Histogram(Arc::new(histogram)),
-        };
-        let expected = r#"# TYPE h histogram
-h_bucket{instance="i",le="5"} 1 5
-h_bucket{instance="i",le="10"} 2 5
-h_bucket{instance="i",le="+Inf"} 6 5
-h_sum{instance="i"} 18.5 5
-h_count{instance="i"} 6 5
-"#;
-        assert_eq!(write_page(&[sample], &Labels::empty()), expected);
-    }
+    use obsq_model::stale_nan;
 
     #[test]
     fn the_newest_sample_counts_unless_it_is_stale() {
@@ -336,7 +215,7 @@ h_count{instance="i"} 6 5
             Some((7, NewestValue::Histogram(_)))
         ));
         columns.histogram_ts[0] = 2;
-        columns.floats[1] = obsq_model::stale_nan();
+        columns.floats[1] = stale_nan();
         assert!(newest(&columns).is_none());
         assert!(newest(&SampleColumns::default()).is_none());
     }

@@ -20,6 +20,7 @@ mod durability;
 mod interchange;
 mod life;
 mod prom_api;
+mod slow_clients;
 mod structure;
 mod testkit;
 mod write;

@@ -19,6 +19,7 @@ use crate::doors::{self, Doors};
 use crate::http::body::BodyBudget;
 use crate::http::cors::CorsOrigin;
 use crate::http::gate::Gate;
+use crate::http::stream::Backlog;
 use crate::ingest::CountedAppender;
 use crate::options::duration_text;
 use crate::prom::{ApiError, GlobalUrl, PromService};
@@ -57,6 +58,8 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<BodyBudget>,
     /// Label sets that remote writers sent.
     pub(crate) labels: LabelCache,
+    /// What waits for slow clients.
+    pub(crate) backlog: Arc<Backlog>,
     /// Limits queries.
     pub(crate) queries: Gate,
     /// Limits requests that write.
@@ -124,6 +127,7 @@ impl App {
             cors,
             bodies: BodyBudget::new(BODY_BYTES),
             labels: LabelCache::default(),
+            backlog: Arc::default(),
             queries: gate(queries),
             writes: gate(writes),
             admin: gate(1),

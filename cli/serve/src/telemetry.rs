@@ -150,6 +150,7 @@ impl Telemetry {
             Metric::Panics => self.panics.load(Ordering::Relaxed) as f64,
             Metric::HttpConnections => app.connections.open() as f64,
             Metric::HttpBodyBytes => app.bodies.held_bytes() as f64,
+            Metric::HttpUnsentBytes => app.backlog.bytes() as f64,
             Metric::QueriesRunning => app.queries.running() as f64,
             Metric::QueriesWaiting => app.queries.waiting() as f64,
             Metric::QueriesRefused => app.queries.refused() as f64,

@@ -1,7 +1,9 @@
 //! Connections: HTTP/1.1 and HTTP/2 with prior knowledge on the same socket.
 //!
 //! Every connection has to get on: it must send its first bytes, a whole header and each part of a
-//! body within a time, and there is a most number of connections.
+//! body within a time, must take something of its answer within a time, and there is a most number
+//! of connections. It is high, because connections that do little cost little: a thousand slow
+//! clients must not keep others out.
 
 mod handshake;
 mod stream;
@@ -19,6 +21,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -30,7 +33,9 @@ use crate::prom::ApiError;
 use stream::{Progress, WatchedStream};
 
 /// Connections that are open at once, over all listeners.
-pub(crate) const MAX_CONNECTIONS: usize = 512;
+pub(crate) const MAX_CONNECTIONS: usize = 8_192;
+/// File descriptors that are left to the stores and to scrapes.
+const OTHER_FILES: u64 = 512;
 /// Time for the first bytes of a connection and for each header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Silence after which an HTTP/2 peer is asked whether it is still there, and time to answer.
@@ -50,7 +55,7 @@ pub(crate) struct Connections {
 impl Default for Connections {
     fn default() -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            slots: Arc::new(Semaphore::new(most_connections(open_files_limit()))),
             open: Arc::default(),
         }
     }
@@ -61,6 +66,30 @@ impl Connections {
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
+}
+
+/// Returns how many connections the limit on open files leaves room for.
+fn most_connections(open_files: Option<u64>) -> usize {
+    let files = open_files.unwrap_or(u64::MAX);
+    let left = files.saturating_sub(OTHER_FILES).max(files / 4).max(1);
+    usize::try_from(left).map_or(MAX_CONNECTIONS, |left| left.min(MAX_CONNECTIONS))
+}
+
+/// Raises the limit on open files as far as it may be, for shells start programs with a low one,
+/// and returns it; `None` when there is none.
+fn open_files_limit() -> Option<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let highest = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        match setrlimit(Resource::Nofile, highest) {
+            Ok(()) => limit = highest,
+            Err(error) => tracing::debug!(%error, "cannot raise the limit on open files"),
+        }
+    }
+    limit.current
 }
 
 /// Accepts connections and serves them with `router` until `stop` says so; connections that are
@@ -174,4 +203,24 @@ async fn call(router: Router, request: Request<Incoming>) -> Result<Response<Bod
         )));
     }
     router.oneshot(request.map(Body::new)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_the_stores() {
+        for (files, connections) in [
+            (None, MAX_CONNECTIONS),
+            (Some(1 << 20), MAX_CONNECTIONS),
+            (Some(4_096), 3_584),
+            (Some(600), 150),
+            (Some(0), 1),
+        ] {
+            assert_eq!(most_connections(files), connections, "{files:?}");
+        }
+        let limit = open_files_limit();
+        assert_eq!(limit, getrlimit(Resource::Nofile).maximum);
+    }
 }

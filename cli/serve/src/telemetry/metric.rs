@@ -70,6 +70,8 @@ metrics! {
         "Time from the header of a request to that of its answer, by route.";
     HttpRequests: Counter "obsq_http_requests_total"
         "Answered requests by route and status.";
+    HttpUnsentBytes: Gauge "obsq_http_unsent_bytes"
+        "Bytes of answers that wait for slow clients.";
     IngestExemplars: Counter "obsq_ingest_exemplars_total"
         "Exemplars accepted, by protocol.";
     IngestRefused: Counter "obsq_ingest_refused_total"

@@ -89,8 +89,9 @@ impl Call {
         work: impl FnOnce(&Turn) -> Result<Answer<T>, ApiError> + Send + 'static,
     ) -> Result<Response, ApiError> {
         let gzip = self.gzip;
+        let backlog = Arc::clone(&app.backlog);
         let (turn, slot, _cancel) = self.turn(app, timeout).await?;
-        let response = stream::respond("application/json", gzip, move |parts| {
+        let response = stream::respond("application/json", gzip, backlog, move |parts| {
             let answer = work(&turn);
             // Sending may take as long as the client likes; others can compute meanwhile.
             drop(slot);

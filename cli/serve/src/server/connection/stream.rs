@@ -8,11 +8,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::prom::ApiError;
 
 /// Bytes after which the protocol of a connection is known: the length of the HTTP/2 preface.
 const PREFACE_BYTES: usize = 24;
+
+/// How long a peer may take nothing of what is written to it.
+const WRITE_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Most bytes that are read first on a connection.
 const FIRST_READ_BYTES: usize = 4 << 10;
@@ -25,10 +29,37 @@ impl Progress {
     /// Returns once `limit` has passed without as many bytes as it takes to know the protocol;
     /// never when they came.
     pub(super) async fn stalled(&self, limit: Duration) {
-        tokio::time::sleep(limit).await;
+        sleep(limit).await;
         if self.0.load(Ordering::Relaxed) >= PREFACE_BYTES {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Ends writes to a peer that takes nothing any more.
+#[derive(Debug, Default)]
+struct WriteWatch {
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl WriteWatch {
+    /// Returns what a write came to, or an error once writes have been waiting for too long.
+    fn note<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.waiting = None;
+            return written;
+        }
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        waiting.as_mut().poll(context).map(|()| {
+            let message = "the client takes nothing of its answer";
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        })
     }
 }
 
@@ -46,6 +77,7 @@ pub(super) struct WatchedStream<S> {
     replacement: Vec<u8>,
     /// What was read first on the connection and is not handed on yet.
     unread: Vec<u8>,
+    write_watch: WriteWatch,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
@@ -55,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
             progress,
             replacement: Vec::new(),
             unread: Vec::new(),
+            write_watch: WriteWatch::default(),
         }
     }
 
@@ -171,12 +204,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     ) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
         if stream.replacement.is_empty() {
-            match with_body(bytes) {
-                Some(replacement) => stream.replacement = replacement,
-                None => return Pin::new(&mut stream.stream).poll_write(context, bytes),
-            }
+            let Some(replacement) = with_body(bytes) else {
+                let written = Pin::new(&mut stream.stream).poll_write(context, bytes);
+                return stream.write_watch.note(written, context);
+            };
+            stream.replacement = replacement;
         }
         let replaced = stream.poll_replace(context);
+        let replaced = stream.write_watch.note(replaced, context);
         replaced.map(|result| result.map(|()| bytes.len()))
     }
 
@@ -189,7 +224,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         if !self.replacement.is_empty() || first.starts_with(b"HTTP/1.1 4") {
             return self.poll_write(context, first);
         }
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, buffers)
+        let stream = self.get_mut();
+        let written = Pin::new(&mut stream.stream).poll_write_vectored(context, buffers);
+        stream.write_watch.note(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -208,6 +245,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let mut watch = WriteWatch::default();
+        let write = std::future::poll_fn(|context| watch.note::<()>(Poll::Pending, context));
+        let started = tokio::time::Instant::now();
+        let error = write.await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), WRITE_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_little_now_and_then_is_kept() {
+        let mut watch = WriteWatch::default();
+        for _ in 0..3 {
+            let write = std::future::poll_fn(|context| watch.note::<()>(Poll::Pending, context));
+            let short = WRITE_PATIENCE / 2;
+            assert!(tokio::time::timeout(short, write).await.is_err());
+            let took = std::future::poll_fn(|context| watch.note(Poll::Ready(Ok(1)), context));
+            assert_eq!(took.await.unwrap(), 1);
+        }
+    }
 
     #[test]
     fn a_url_typed_by_hand_is_encoded() {

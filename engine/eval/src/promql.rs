@@ -7,7 +7,6 @@
 mod annotations;
 mod bits;
 mod budget;
-mod calendar;
 mod engine;
 mod error;
 mod eval;

@@ -6,6 +6,7 @@
 //! [`LabelPattern`], so that a matcher can carry a compiled regular expression without this crate
 //! knowing the engine behind it.
 
+mod civil;
 mod clock;
 mod columns;
 mod error;
@@ -14,11 +15,11 @@ pub mod histogram;
 mod kahan;
 mod labels;
 mod matcher;
-mod rfc3339;
 mod sample;
 mod tenant;
 mod time;
 
+pub use civil::{Civil, days_from_civil, days_in_month, rfc3339};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use columns::SampleColumns;
 pub use error::ErrorKind;
@@ -27,7 +28,6 @@ pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram, HistogramValue
 pub use kahan::KahanSum;
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, TYPE_LABEL, UNIT_LABEL};
 pub use matcher::{LabelPattern, MatchOp, Matcher};
-pub use rfc3339::rfc3339;
 pub use sample::{
     Exemplar, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleValue, is_stale_nan,
     stale_nan,

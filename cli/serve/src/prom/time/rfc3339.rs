@@ -1,5 +1,7 @@
 //! RFC 3339.
 
+use obsq_model::{days_from_civil, days_in_month};
+
 /// Parses `2006-01-02T15:04:05[.999](Z|±07:00)`, cut to milliseconds; the year has four digits.
 pub(super) fn parse_rfc3339(text: &[u8]) -> Option<i64> {
     let mut text = Cursor(text);
@@ -69,22 +71,4 @@ impl Cursor<'_> {
         let minutes = self.byte(b":").and_then(|_| self.digits(2))?;
         (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes))
     }
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Returns the days since the epoch of a date of the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }

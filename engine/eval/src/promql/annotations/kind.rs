@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use obsq_model::{format_float_general, format_float_rounded};
+use obsq_model::{format_float_general, format_float_rounded, rfc3339};
 
 use super::Severity;
 
@@ -61,9 +61,7 @@ impl MonotonicityFix {
 
 /// Returns the time in UTC, cut to seconds towards zero.
 fn rfc3339_seconds(ts_ms: i64) -> String {
-    jiff::Timestamp::from_second(ts_ms / 1000)
-        .map(|time| time.to_string())
-        .unwrap_or_default()
+    rfc3339(ts_ms / 1000 * 1000)
 }
 
 /// What can be said about a query besides its result. The `metric` of a variant is the series'

@@ -1,11 +1,10 @@
 //! Functions of each float by itself; histograms are left out.
 
-use obsq_model::Labels;
+use obsq_model::{Civil, Labels};
 use obsq_query_lang::promql::Function;
 use rayon::prelude::*;
 
 use super::Arguments;
-use crate::promql::calendar::Civil;
 use crate::promql::error::QueryError;
 use crate::promql::eval::Evaluation;
 use crate::promql::float;

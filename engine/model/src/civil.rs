@@ -2,21 +2,23 @@
 
 /// What a clock and a calendar show at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Civil {
+pub struct Civil {
     /// Astronomical year: 0 is the year before year 1.
-    pub(crate) year: i64,
+    pub year: i64,
     /// 1 to 12.
-    pub(crate) month: i64,
+    pub month: i64,
     /// 1 to 31.
-    pub(crate) day: i64,
+    pub day: i64,
     /// Day of the year, from 1.
-    pub(crate) day_of_year: i64,
+    pub day_of_year: i64,
     /// 0 is Sunday.
-    pub(crate) weekday: i64,
+    pub weekday: i64,
     /// 0 to 23.
-    pub(crate) hour: i64,
+    pub hour: i64,
     /// 0 to 59.
-    pub(crate) minute: i64,
+    pub minute: i64,
+    /// 0 to 59.
+    pub second: i64,
 }
 
 const DAY_SECONDS: u64 = 86_400;
@@ -27,7 +29,7 @@ impl Civil {
     /// Returns the date of a time in seconds since 1970.
     ///
     /// Times outside of the 2^64 seconds that Go can tell apart wrap around, as they do there.
-    pub(crate) fn of(unix_seconds: i64) -> Self {
+    pub fn of(unix_seconds: i64) -> Self {
         let origin = (EPOCH_DAYS as u64).wrapping_mul(DAY_SECONDS);
         let seconds = (unix_seconds as u64).wrapping_add(origin);
         let days = (seconds / DAY_SECONDS) as i64 - EPOCH_DAYS;
@@ -37,32 +39,53 @@ impl Civil {
             year,
             month,
             day,
-            day_of_year: days - days_before_year(year) + 1,
+            day_of_year: days - days_from_civil(year, 1, 1) + 1,
             weekday: (days + 4).rem_euclid(7),
             hour: second_of_day / 3_600,
             minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
         }
     }
 
     /// Returns the number of days in the month.
-    pub(crate) fn days_in_month(&self) -> i64 {
-        match self.month {
-            2 if is_leap(self.year) => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        }
+    pub fn days_in_month(&self) -> i64 {
+        days_in_month(self.year, self.month)
     }
+}
+
+/// Returns a time in milliseconds as RFC 3339 in UTC, with milliseconds where there are any.
+pub fn rfc3339(ts_ms: i64) -> String {
+    let civil = Civil::of(ts_ms.div_euclid(1000));
+    let fraction = match ts_ms.rem_euclid(1000) {
+        0 => String::new(),
+        millis => format!(".{millis:03}"),
+    };
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{fraction}Z",
+        civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second
+    )
+}
+
+/// Returns the number of days in a month, 1 to 12, of a year.
+pub fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if is_leap(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Returns the days since 1970 of a date of the proleptic Gregorian calendar.
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-/// Returns the days from 1970 to the first day of `year`.
-fn days_before_year(year: i64) -> i64 {
-    let before = year - 1;
-    before * 365 + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) - 719_162
 }
 
 /// Returns year, month and day of a number of days since 1970.
@@ -107,6 +130,19 @@ mod tests {
         assert!(Civil::of(i64::MIN).month > 0);
     }
 
+    #[test]
+    fn times_are_written_in_utc() {
+        for (ts_ms, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_433_337_718_555, "2015-06-03T13:21:58.555Z"),
+            (1_709_166_600_000, "2024-02-29T00:30:00Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (-62_135_596_800_000, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(ts_ms), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn dates_agree_with_a_calendar_library(seconds in -60_000_000_000..250_000_000_000_i64) {
@@ -119,7 +155,10 @@ mod tests {
             prop_assert_eq!(civil.weekday, i64::from(time.weekday().to_sunday_zero_offset()));
             prop_assert_eq!(civil.hour, i64::from(time.hour()));
             prop_assert_eq!(civil.minute, i64::from(time.minute()));
+            prop_assert_eq!(civil.second, i64::from(time.second()));
             prop_assert_eq!(civil.days_in_month(), i64::from(time.days_in_month()));
+            let days = days_from_civil(civil.year, civil.month, civil.day);
+            prop_assert_eq!(days, seconds.div_euclid(86_400));
         }
     }
 }

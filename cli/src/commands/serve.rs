@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use obsq_ingest::config::parse_size;
 use obsq_serve::{
     DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener, QueryOptions, ServeError,
     ServeOptions,
@@ -179,21 +180,6 @@ fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Parses `512MB`: units are powers of 1,024, as Prometheus has them.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
-    let power = units.iter().position(|known| *known == unit);
-    let shift = power.ok_or("write a number with B, KB, MB, GB, TB, PB or EB")? * 10;
-    let number: u64 = number.parse().map_err(|_wrong| "there is no number")?;
-    number
-        .checked_mul(1 << shift)
-        .ok_or_else(|| "too large".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,14 +228,5 @@ mod tests {
         assert_eq!(got.query.timeout, Duration::from_secs(30));
         assert_eq!(got.config_file, Some(PathBuf::from("p.yml")));
         assert_eq!(got.web_config_file, Some(PathBuf::from("w.yml")));
-    }
-
-    #[test]
-    fn sizes_are_powers_of_1024() {
-        assert_eq!(parse_size("1KB"), Ok(1024));
-        assert_eq!(parse_size("0B"), Ok(0));
-        for text in ["", "1", "KB", "1KiB", "99999999999EB"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line as types. Each command's own flags lie with the command.
 
 mod environment;
+mod listing;
 mod output;
 mod source;
 mod time;
@@ -15,6 +16,7 @@ use crate::console::{ColourChoice, LogFormat, PagingChoice, Tty, Verbosity};
 use crate::environment::Environment;
 
 pub(crate) use environment::variable;
+pub(crate) use listing::ListingArgs;
 pub(crate) use output::{Format, OutputArgs};
 pub(crate) use source::{AccessArgs, SourceArgs};
 pub(crate) use time::{RangeArgs, ZoneArgs};

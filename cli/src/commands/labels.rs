@@ -1,8 +1,8 @@
 //! `obsq labels`
 
 use crate::api::{Answer, Call};
-use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet, underline};
+use crate::args::{Format, ListingArgs};
+use crate::commands::shared::{Listing, show_body, show_sheet, underline};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
 use crate::session::{Session, block_on};
@@ -18,13 +18,7 @@ pub(crate) struct LabelsArgs {
     #[arg(short, long = "match", value_name = "SELECTOR")]
     selectors: Vec<String>,
     #[command(flatten)]
-    times: RangeArgs,
-    #[command(flatten)]
-    zone: ZoneArgs,
-    #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    listing: ListingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -35,10 +29,11 @@ Examples:
 
 /// Asks for names or values and lists them.
 pub(crate) fn labels(args: &LabelsArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let opened = open(&args.source, session)?;
-    let look = Look::new(&args.output, &opened.config);
-    let frame = frame(&args.zone, &opened.config, session)?;
-    let range = given_range(&args.times, &opened.config, &frame)?;
+    let Listing {
+        opened,
+        look,
+        range,
+    } = Listing::open(&args.listing, session)?;
     let (selectors, limit) = (args.selectors.clone(), look.limit);
     let call = match args.name.clone() {
         Some(name) => Call::LabelValues {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Answer, Call};
-use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
-use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet, underline};
+use crate::args::{Format, ListingArgs};
+use crate::commands::shared::{Listing, show_body, show_sheet, underline};
 use crate::exit::{Exit, Failure};
 use crate::render::{Sheet, labels_text};
 use crate::session::{Session, block_on};
@@ -20,13 +20,7 @@ pub(crate) struct SeriesArgs {
     #[arg(long = "match", value_name = "SELECTOR", hide = true)]
     selectors: Vec<String>,
     #[command(flatten)]
-    times: RangeArgs,
-    #[command(flatten)]
-    zone: ZoneArgs,
-    #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    listing: ListingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -37,10 +31,11 @@ Examples:
 
 /// Asks for label sets and lists them.
 pub(crate) fn series(args: &SeriesArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let opened = open(&args.source, session)?;
-    let look = Look::new(&args.output, &opened.config);
-    let frame = frame(&args.zone, &opened.config, session)?;
-    let range = given_range(&args.times, &opened.config, &frame)?;
+    let Listing {
+        opened,
+        look,
+        range,
+    } = Listing::open(&args.listing, session)?;
     let selectors = [args.words.clone(), args.selectors.clone()].concat();
     let call = Call::Series {
         selectors: selectors.clone(),

@@ -11,7 +11,7 @@ use obsq_query_lang::promql::parse_selector;
 use obsq_source::MetricSource;
 
 use crate::api::{Answer, Api, HttpApi, LocalApi, Reply, open_directory, read_exposition, tenant};
-use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
+use crate::args::{Format, ListingArgs, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
 use crate::session::Session;
@@ -199,7 +199,7 @@ pub(crate) fn range(
 }
 
 /// Returns the range of the flags, or nothing when there is no flag.
-pub(crate) fn given_range(
+fn given_range(
     args: &RangeArgs,
     config: &ClientConfig,
     frame: &Frame,
@@ -208,6 +208,29 @@ pub(crate) fn given_range(
         range(args, config, frame).map(Some)
     } else {
         Ok(None)
+    }
+}
+
+/// What a command that lists works with.
+pub(crate) struct Listing {
+    /// Who answers.
+    pub(crate) opened: Opened,
+    /// The form of the answer.
+    pub(crate) look: Look,
+    /// The time to look at, if the flags name one.
+    pub(crate) range: Option<TimeRange>,
+}
+
+impl Listing {
+    /// Reads the flags and prepares to ask.
+    pub(crate) fn open(args: &ListingArgs, session: &mut Session) -> Result<Self, Failure> {
+        let opened = open(&args.source, session)?;
+        let frame = frame(&args.zone, &opened.config, session)?;
+        Ok(Self {
+            look: Look::new(&args.output, &opened.config),
+            range: given_range(&args.times, &opened.config, &frame)?,
+            opened,
+        })
     }
 }
 

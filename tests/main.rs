@@ -15,6 +15,7 @@ mod cli_help;
 mod cli_output;
 mod clients;
 mod config;
+mod differential;
 mod doors;
 mod durability;
 mod interchange;

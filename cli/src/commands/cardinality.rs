@@ -3,9 +3,9 @@
 mod report;
 
 use crate::api::{Answer, Api, Call, Reply};
-use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
+use crate::args::{Format, ListingArgs, OutputArgs, RangeArgs, SourceArgs};
 use crate::commands::cardinality::report::Report;
-use crate::commands::shared::{Look, frame, given_range, open, show_body, show_sheet};
+use crate::commands::shared::{Listing, Look, show_body, show_sheet};
 use crate::exit::{Exit, Failure};
 use crate::session::{Session, block_on};
 
@@ -20,13 +20,7 @@ pub(crate) struct CardinalityArgs {
     #[arg(short, long = "match", value_name = "SELECTOR")]
     selectors: Vec<String>,
     #[command(flatten)]
-    times: RangeArgs,
-    #[command(flatten)]
-    zone: ZoneArgs,
-    #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    listing: ListingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -45,8 +39,7 @@ impl CardinalityArgs {
         selectors: Vec<String>,
         limit: usize,
     ) -> Self {
-        Self {
-            selectors,
+        let listing = ListingArgs {
             times: RangeArgs::everything(),
             source: SourceArgs {
                 data: Some(dir.to_owned()),
@@ -56,18 +49,20 @@ impl CardinalityArgs {
                 limit: Some(limit),
                 ..OutputArgs::default()
             },
-            ..Self::default()
-        }
+            ..ListingArgs::default()
+        };
+        Self { selectors, listing }
     }
 }
 
 /// Asks, counts and shows.
 pub(crate) fn cardinality(args: &CardinalityArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let opened = open(&args.source, session)?;
-    let mut look = Look::new(&args.output, &opened.config);
-    let frame = frame(&args.zone, &opened.config, session)?;
-    let range = given_range(&args.times, &opened.config, &frame)?;
-    let top = match args.output.limit.unwrap_or(TOP) {
+    let Listing {
+        opened,
+        mut look,
+        range,
+    } = Listing::open(&args.listing, session)?;
+    let top = match args.listing.output.limit.unwrap_or(TOP) {
         0 => usize::MAX,
         limit => limit,
     };

@@ -10,6 +10,7 @@ mod batches;
 mod model;
 mod script;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use obsq_wal::SimRng;
@@ -21,6 +22,8 @@ use self::script::Script;
 struct Job {
     seed: u64,
     steps: u64,
+    /// Whether calls fail now and then.
+    faults: bool,
     cuts: Cuts,
 }
 
@@ -39,13 +42,14 @@ struct Done {
     calls: u64,
     cuts: u64,
     samples: u64,
+    failures: u64,
 }
 
 fn run(job: Job) -> Done {
     let chosen: Box<dyn Fn(u64) -> bool> = match job.cuts {
         Cuts::Every { divisor, rest } => Box::new(move |call| call % divisor == rest),
         Cuts::Random(number) => {
-            let mut rehearsal = Script::new(job.seed);
+            let mut rehearsal = Script::new(job.seed, job.faults);
             for _step in 0..job.steps {
                 rehearsal.step(&|_call| false);
             }
@@ -55,7 +59,7 @@ fn run(job: Job) -> Done {
             Box::new(move |call| chosen.contains(&call))
         }
     };
-    let mut script = Script::new(job.seed);
+    let mut script = Script::new(job.seed, job.faults);
     for _step in 0..job.steps {
         script.step(&chosen);
     }
@@ -63,45 +67,38 @@ fn run(job: Job) -> Done {
         calls: script.calls(),
         cuts: script.cuts,
         samples: script.model.samples as u64,
+        failures: script.failures,
     }
 }
 
-fn jobs() -> Vec<Job> {
+/// Returns the jobs for the scripts of `all` seeds with all cuts, of `some` with a part of them, and of
+/// `thin`, short ones, for everyday use.
+fn jobs(faults: bool, all: RangeInclusive<u64>, some: RangeInclusive<u64>, thin: u64) -> Vec<Job> {
     const SHARDS: u64 = 8;
-    let every = |seed, steps| {
-        let shard = move |rest| Job {
-            seed,
-            steps,
-            cuts: Cuts::Every {
-                divisor: SHARDS,
-                rest,
-            },
-        };
+    let job = |seed, steps, cuts| Job {
+        seed,
+        steps,
+        faults,
+        cuts,
+    };
+    let every = |seed| {
+        let divisor = SHARDS;
+        let shard = move |rest| job(seed, 2000, Cuts::Every { divisor, rest });
         (0..SHARDS).map(shard)
     };
     if let Ok(seed) = std::env::var("OBSQ_TORTURE_SEED") {
-        return every(seed.parse().unwrap(), 2000).collect();
+        return every(seed.parse().unwrap()).collect();
     }
     if std::env::var("OBSQ_TORTURE").is_ok_and(|how| how == "full") {
-        let random = |seed| Job {
-            seed,
-            steps: 2000,
-            cuts: Cuts::Random(2000),
-        };
-        let all = (1..=3).flat_map(|seed| every(seed, 2000));
-        return all.chain((4..=50).map(random)).collect();
+        let some = some.map(|seed| job(seed, 2000, Cuts::Random(2000)));
+        return all.flat_map(every).chain(some).collect();
     }
-    let thin = |seed| Job {
-        seed,
-        steps: 100,
-        cuts: Cuts::Random(40),
-    };
-    (1..=2).map(thin).collect()
+    (1..=thin)
+        .map(|seed| job(seed, 100, Cuts::Random(40)))
+        .collect()
 }
 
-#[test]
-fn a_power_cut_before_any_call_loses_nothing_acknowledged() {
-    let jobs = jobs();
+fn torture(jobs: &[Job]) {
     let (next, threads) = (AtomicUsize::new(0), 2);
     let done: Vec<Done> = std::thread::scope(|scope| {
         let work = || {
@@ -120,6 +117,19 @@ fn a_power_cut_before_any_call_loses_nothing_acknowledged() {
     });
     let sum = |of: fn(&Done) -> u64| done.iter().map(of).sum::<u64>();
     let (cuts, calls, samples) = (sum(|d| d.cuts), sum(|d| d.calls), sum(|d| d.samples));
-    println!("{cuts} power cuts in {calls} calls, none of {samples} samples lost");
+    let failures = sum(|d| d.failures);
+    println!(
+        "{cuts} power cuts in {calls} calls, {failures} steps failed, none of {samples} samples lost"
+    );
     assert!(cuts > 0);
+}
+
+#[test]
+fn a_power_cut_before_any_call_loses_nothing_acknowledged() {
+    torture(&jobs(false, 1..=3, 4..=50, 2));
+}
+
+#[test]
+fn calls_that_fail_and_power_cuts_among_them_lose_nothing_acknowledged() {
+    torture(&jobs(true, 101..=101, 102..=120, 2));
 }

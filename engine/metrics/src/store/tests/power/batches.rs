@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use obsq_model::{
-    BucketSpan, Exemplar, FloatHistogram, HistogramValue, IntHistogram, Labels, MetricMetadata,
-    MetricType, Sample, SampleValue, stale_nan,
+    BucketSpan, Exemplar, FloatHistogram, HistogramValue, IntHistogram, Labels, Matcher,
+    MetricMetadata, MetricType, Sample, SampleValue, TimeRange, stale_nan,
 };
 use obsq_source::{MetricBatch, SeriesBatch};
 use obsq_wal::SimRng;
@@ -29,6 +29,50 @@ pub(super) fn labels(series: u64) -> Labels {
         ("job", "torture"),
         ("n", number.as_str()),
     ])
+}
+
+/// What is deleted at once.
+#[derive(Debug, Clone)]
+pub(super) struct Deleted {
+    pub(super) tenant: &'static str,
+    /// One series, or all.
+    pub(super) series: Option<u64>,
+    pub(super) range: TimeRange,
+}
+
+impl Deleted {
+    /// Returns some hours of the last day of one series or all, or all there is.
+    pub(super) fn next(now_ms: i64, rng: &mut SimRng) -> Self {
+        const HOUR_MS: u64 = 3_600_000;
+        let tenant = TENANTS[rng.below(TENANTS.len() as u64) as usize];
+        if rng.one_in(6) {
+            let range = TimeRange::ALL;
+            return Self {
+                tenant,
+                series: None,
+                range,
+            };
+        }
+        let start_ms = now_ms - rng.below(24 * HOUR_MS) as i64;
+        Self {
+            tenant,
+            series: (!rng.one_in(4)).then(|| rng.below(SERIES)),
+            range: TimeRange::new(start_ms, start_ms + rng.below(4 * HOUR_MS) as i64),
+        }
+    }
+
+    /// Returns what selects the series.
+    pub(super) fn matchers(&self) -> Vec<Matcher> {
+        match self.series {
+            Some(series) => vec![Matcher::equal("n", &series.to_string())],
+            None => vec![Matcher::equal("job", "torture")],
+        }
+    }
+
+    /// Says whether the series is concerned.
+    pub(super) fn concerns(&self, series: &Labels) -> bool {
+        self.series.is_none_or(|number| labels(number) == *series)
+    }
 }
 
 /// Makes batches, most of them a little ahead of those before.
@@ -112,10 +156,10 @@ impl Batches {
             2 | 3 => now_ms - ago(30, rng),
             _ => *end_ms,
         };
-        let count = if rng.one_in(20) {
+        let count = if rng.one_in(40) {
             150
         } else {
-            1 + rng.below(12) as i64
+            1 + rng.below(8) as i64
         };
         let room_ms = (now_ms + 9 * MINUTE_MS - first_ms).max(0);
         let step_ms = (1 + rng.below(20_000) as i64).min(room_ms / count).max(1);

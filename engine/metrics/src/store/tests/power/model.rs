@@ -9,7 +9,7 @@ use obsq_source::{
 };
 
 use super::super::bench::everything;
-use super::batches::Sent;
+use super::batches::{Deleted, Sent};
 use crate::MetricStore;
 
 /// What may be read at one time of a series.
@@ -19,6 +19,8 @@ struct Cell {
     acknowledged: Option<Sample>,
     /// Values that were sent before one was acknowledged. One of them may have won.
     perhaps: Vec<Sample>,
+    /// Whether it may be deleted by now.
+    deleting: bool,
 }
 
 type Series = BTreeMap<i64, Cell>;
@@ -26,7 +28,7 @@ type Series = BTreeMap<i64, Cell>;
 /// What was acknowledged, and what may be there besides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Model {
-    tenants: BTreeMap<String, BTreeMap<Labels, Series>>,
+    tenants: BTreeMap<String, BTreeMap<Labels, Arc<Series>>>,
     exemplars: Vec<(String, Labels, Exemplar)>,
     metadata: Vec<(String, String, MetricMetadata)>,
     /// Samples acknowledged.
@@ -40,7 +42,7 @@ fn same(a: &Sample, b: &Sample) -> bool {
 impl Cell {
     fn allows(&self, found: Option<&Sample>) -> bool {
         match found {
-            None => self.acknowledged.is_none(),
+            None => self.acknowledged.is_none() || self.deleting,
             Some(found) => {
                 let mut allowed = self.acknowledged.iter().chain(&self.perhaps);
                 allowed.any(|allowed| same(allowed, found))
@@ -53,7 +55,7 @@ impl Model {
     fn cell(&mut self, tenant: &str, labels: &Labels, ts_ms: i64) -> &mut Cell {
         let tenant = self.tenants.entry(tenant.to_owned()).or_default();
         let series = tenant.entry(labels.clone()).or_default();
-        series.entry(ts_ms).or_default()
+        Arc::make_mut(series).entry(ts_ms).or_default()
     }
 
     /// Notes that samples are on their way: they may be there or not.
@@ -83,6 +85,9 @@ impl Model {
                     continue;
                 }
                 let cell = self.cell(sent.tenant, &series.labels, sample.ts_ms);
+                if std::mem::take(&mut cell.deleting) {
+                    cell.perhaps.extend(cell.acknowledged.take());
+                }
                 if cell.acknowledged.is_none() {
                     cell.perhaps.retain(|other| !same(other, sample));
                     cell.acknowledged = Some(sample.clone());
@@ -102,6 +107,33 @@ impl Model {
         let metadata = sent.batch.metadata.iter().cloned();
         let named = metadata.map(|(family, metadata)| (sent.tenant.to_owned(), family, metadata));
         self.metadata.extend(named);
+    }
+
+    fn concerned(&mut self, deleted: &Deleted) -> impl Iterator<Item = &mut Series> {
+        let series = self.tenants.get_mut(deleted.tenant).into_iter().flatten();
+        let series = series.filter(|(labels, _cells)| deleted.concerns(labels));
+        series.map(|(_labels, cells)| Arc::make_mut(cells))
+    }
+
+    /// Notes that a deletion is on its way: what it concerns may be there or not.
+    pub(super) fn begin_delete(&mut self, deleted: &Deleted) {
+        let range = deleted.range;
+        for cells in self.concerned(deleted) {
+            for (_ts_ms, cell) in cells.range_mut(range.start_ms..=range.end_ms) {
+                cell.deleting = true;
+            }
+        }
+        self.exemplars.retain(|(tenant, labels, exemplar)| {
+            let within = tenant == deleted.tenant && range.contains(exemplar.ts_ms);
+            !within || !deleted.concerns(labels)
+        });
+    }
+
+    /// Notes that a deletion is acknowledged.
+    pub(super) fn end_delete(&mut self, deleted: &Deleted) {
+        for cells in self.concerned(deleted) {
+            cells.retain(|ts_ms, _cell| !deleted.range.contains(*ts_ms));
+        }
     }
 
     /// Compares with what the store shows and returns what is wrong first.
@@ -150,7 +182,7 @@ fn context() -> QueryContext {
 fn compare_tenant(
     store: &MetricStore,
     name: &str,
-    series: &BTreeMap<Labels, Series>,
+    series: &BTreeMap<Labels, Arc<Series>>,
 ) -> Result<(), String> {
     let tenant = Tenant::parse(name).unwrap();
     let request = SelectRequest {

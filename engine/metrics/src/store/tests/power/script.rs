@@ -1,14 +1,15 @@
 //! A store that lives through a script, and power cuts beside it.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use obsq_model::{Clock as _, ManualClock, Tenant};
-use obsq_source::MetricAppender as _;
-use obsq_wal::{SimImage, SimRng, SimVfs};
+use obsq_source::{Error, MetricAppender as _};
+use obsq_wal::{FaultKind, PlannedFault, SimImage, SimRng, SimVfs};
 
 use super::super::bench::NOW_MS;
-use super::batches::{Batches, Sent};
+use super::batches::{Batches, Deleted, Sent, TENANTS};
 use super::model::Model;
 use crate::blocks::names::count_ulids;
 use crate::{MetricStore, StoreOptions};
@@ -17,6 +18,8 @@ use crate::{MetricStore, StoreOptions};
 #[derive(Debug, Clone)]
 enum Step {
     Append(Sent),
+    Delete(Deleted),
+    CleanTombstones(&'static str),
     Tick,
     Flush,
     Checkpoint,
@@ -37,6 +40,8 @@ impl Step {
             16..=18 => Self::Checkpoint,
             19 | 20 => Self::Restart,
             21..=23 => Self::Kill,
+            24..=26 => Self::Delete(Deleted::next(clock.now_ms(), rng)),
+            27 => Self::CleanTombstones(TENANTS[rng.below(TENANTS.len() as u64) as usize]),
             _ => {
                 clock.advance_ms(rng.below(20_000) as i64);
                 Self::Append(batches.next(clock.now_ms(), rng))
@@ -56,9 +61,17 @@ pub(super) struct Script {
     pub(super) model: Model,
     /// Cuts made beside the script.
     pub(super) cuts: u64,
+    /// Whether calls fail now and then.
+    faults: bool,
+    /// Steps that failed.
+    pub(super) failures: u64,
 }
 
-pub(super) fn open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> MetricStore {
+fn open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> MetricStore {
+    try_open(vfs, clock).unwrap()
+}
+
+fn try_open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> Result<MetricStore, Error> {
     let clock = Arc::clone(clock);
     let mut options = StoreOptions::new(PathBuf::from("/data"), clock);
     options.vfs = Arc::new(vfs.clone());
@@ -69,24 +82,26 @@ pub(super) fn open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> MetricStore {
         log.segment_bytes = 8 << 10;
         log.preallocated_bytes = 2 << 10;
     };
-    MetricStore::open(options).unwrap()
+    MetricStore::open(options)
 }
 
+type Rejections = Vec<obsq_source::Rejection>;
+
 /// Writes and waits for the disk; returns what was refused.
-fn write(store: &MetricStore, sent: &Sent) -> Vec<obsq_source::Rejection> {
+fn write(store: &MetricStore, sent: &Sent) -> Result<Rejections, Error> {
     let tenant = Tenant::parse(sent.tenant).unwrap();
-    let appended = store.append(&tenant, sent.batch.clone()).unwrap();
-    appended.durable.wait_blocking().unwrap();
+    let appended = store.append(&tenant, sent.batch.clone())?;
+    appended.durable.wait_blocking()?;
     assert_eq!(
         appended.rejected,
         appended.rejections.len(),
         "all are listed"
     );
-    appended.rejections
+    Ok(appended.rejections)
 }
 
 impl Script {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, faults: bool) -> Self {
         let vfs = SimVfs::new(seed);
         let clock = Arc::new(ManualClock::at(NOW_MS));
         count_ulids(Some(u128::from(seed) << 64));
@@ -101,6 +116,8 @@ impl Script {
             batches: Batches::new(),
             model: Model::default(),
             cuts: 0,
+            faults,
+            failures: 0,
         }
     }
 
@@ -112,10 +129,16 @@ impl Script {
     /// Does the next step, and cuts the power before those of its calls that `is_chosen` chooses.
     pub(super) fn step(&mut self, is_chosen: &dyn Fn(u64) -> bool) {
         let step = Step::next(&mut self.batches, &self.clock, &mut self.rng);
-        if let Step::Append(sent) = &step {
-            self.model.send(sent);
+        match &step {
+            Step::Append(sent) => self.model.send(sent),
+            Step::Delete(deleted) => self.model.begin_delete(deleted),
+            _ => {}
         }
-        let rejections = self.carry_out(&step);
+        let faulty = self.faults && self.rng.one_in(4);
+        if faulty {
+            self.plan_faults();
+        }
+        let done = self.carry_out(&step);
         let images = self.vfs.take_images();
         for image in images.iter().filter(|image| is_chosen(image.calls)) {
             self.cuts += 1;
@@ -126,29 +149,85 @@ impl Script {
         {
             return self.go_on_from(image);
         }
-        if let (Step::Append(sent), Some(rejections)) = (&step, rejections) {
-            self.model.acknowledge(sent, &rejections);
+        match (&step, done) {
+            (_, Err(error)) if !faulty => panic!("seed {}: {step:?}: {error}", self.seed),
+            (_, Err(_failed)) => self.failures += 1,
+            (Step::Append(sent), Ok(rejections)) => self.model.acknowledge(sent, &rejections),
+            (Step::Delete(deleted), Ok(_)) => self.model.end_delete(deleted),
+            _ => {}
+        }
+        if faulty {
+            // Reads have gone on, and see no less than what is acknowledged.
+            self.check(
+                self.store.as_ref().unwrap(),
+                &self.model,
+                &self.vfs.image(),
+                "failing",
+            );
+            self.vfs.plan_faults(Vec::new());
         }
     }
 
-    fn carry_out(&mut self, step: &Step) -> Option<Vec<obsq_source::Rejection>> {
+    /// Lets some of the next calls fail.
+    fn plan_faults(&mut self) {
+        const KINDS: [FaultKind; 6] = [
+            FaultKind::Write,
+            FaultKind::Create,
+            FaultKind::Sync,
+            FaultKind::SyncDirectory,
+            FaultKind::Rename,
+            FaultKind::Remove,
+        ];
+        let kind = KINDS.get(self.rng.below(8) as usize).copied();
+        let full = self.rng.one_in(2);
+        let from_call = self.vfs.calls() + 1 + self.rng.below(20) * self.rng.below(3);
+        self.vfs.plan_faults(vec![PlannedFault {
+            kind,
+            from_call,
+            through_call: from_call + self.rng.below(4) * self.rng.below(20),
+            error: if full {
+                ErrorKind::StorageFull
+            } else {
+                ErrorKind::Other
+            },
+        }]);
+    }
+
+    fn carry_out(&mut self, step: &Step) -> Result<Rejections, Error> {
         let store = self.store.take().unwrap();
-        let mut rejections = None;
-        match step {
-            Step::Append(sent) => rejections = Some(write(&store, sent)),
-            Step::Tick => store.tick().unwrap(),
-            Step::Flush => store.flush().unwrap(),
-            Step::Checkpoint => store.checkpoint_now(),
-            Step::Restart => store.close(),
-            Step::Kill => {}
+        let done = match step {
+            Step::Append(sent) => write(&store, sent),
+            Step::Delete(deleted) => {
+                let tenant = Tenant::parse(deleted.tenant).unwrap();
+                let selectors = vec![deleted.matchers()];
+                let deleted = store.delete_series(&tenant, selectors, deleted.range);
+                deleted.map(|()| Vec::new())
+            }
+            Step::CleanTombstones(tenant) => {
+                let cleaned = store.clean_tombstones(&Tenant::parse(tenant).unwrap());
+                cleaned.map(|_blocks| Vec::new())
+            }
+            Step::Tick => store.tick().map(|()| Vec::new()),
+            Step::Flush => store.flush().map(|()| Vec::new()),
+            Step::Checkpoint => store.shared.checkpoint().map(|()| Vec::new()),
+            Step::Restart => {
+                store.close();
+                Ok(Vec::new())
+            }
+            Step::Kill => Ok(Vec::new()),
+        };
+        if !matches!(step, Step::Restart | Step::Kill) {
+            self.store = Some(store);
+            return done;
         }
-        self.store = Some(if matches!(step, Step::Restart | Step::Kill) {
-            drop(store);
-            open(&self.vfs, &self.clock)
-        } else {
-            store
-        });
-        rejections
+        drop(store);
+        let opened = try_open(&self.vfs, &self.clock);
+        self.store = Some(opened.or_else(|error| {
+            assert!(self.faults, "seed {}: {step:?}: {error}", self.seed);
+            self.vfs.plan_faults(Vec::new());
+            try_open(&self.vfs, &self.clock)
+        })?);
+        done
     }
 
     /// Lets the power go at `image`, for the store itself.
@@ -213,7 +292,7 @@ impl Script {
         };
         for sent in on_its_way.into_iter().chain([more]) {
             model.send(&sent);
-            let rejections = write(store, &sent);
+            let rejections = write(store, &sent).unwrap();
             model.acknowledge(&sent, &rejections);
         }
         vfs.watch();

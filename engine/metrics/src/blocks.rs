@@ -120,14 +120,13 @@ impl Blocks {
         // Blocks that are listed meanwhile wait, so that every block is met here or by its maker.
         let mut deletes = self.deletes.lock();
         deletes.note(deletion);
-        let (mut series, mut done) = (0, Ok(()));
-        for block in self.snapshot().iter() {
-            match block.delete_all_of(deletion) {
-                Ok(concerned) => series += concerned,
-                Err(error) => done = Err(error),
-            }
+        let mut series = 0;
+        // Values that lose go first, and none after one that stays: a deletion that ends half way
+        // must not let a value be seen that another one hid.
+        for block in self.snapshot().iter().rev() {
+            series += block.delete_all_of(deletion)?;
         }
-        done.map(|()| series)
+        Ok(series)
     }
 
     /// Opens blocks that were made since `mark` and lists them instead of `replaced`. When it fails,

@@ -32,7 +32,7 @@ impl MetricStore {
         };
         let deletion = Deletion { selectors, range };
         shared.wal()?.wait_for_room().map_err(from_wal)?;
-        shared.delete(&tenant, &deletion)?.wait_blocking()?;
+        shared.delete(&tenant, &deletion)?;
         add(&shared.counters.deletions, 1);
         Ok(())
     }
@@ -55,7 +55,7 @@ impl MetricStore {
 impl Shared {
     /// Logs a deletion and applies it to head, blocks and exemplars. Nothing may move from the head
     /// into a block meanwhile, or it would be missed in both.
-    fn delete(&self, tenant: &Arc<TenantStore>, deletion: &Deletion) -> Result<Durable, Error> {
+    fn delete(&self, tenant: &Arc<TenantStore>, deletion: &Deletion) -> Result<(), Error> {
         let _no_seal = tenant.head.hold_seals();
         let (sender, durable) = Durable::pending();
         let done = Box::new(move |written: Result<(), obsq_wal::Error>| {
@@ -66,12 +66,12 @@ impl Shared {
         let from_head = tenant
             .head
             .delete(deletion, || log(wal, tenant, deletion, done));
-        let from_blocks = tenant.blocks.delete(deletion);
-        tenant.exemplars.lock().delete(deletion);
         from_head?;
-        from_blocks?;
-        tenant.save_companions()?;
-        Ok(durable)
+        // The head holds values that lose against those in blocks: it must not come back without them.
+        durable.wait_blocking()?;
+        tenant.blocks.delete(deletion)?;
+        tenant.exemplars.lock().delete(deletion);
+        tenant.save_companions()
     }
 }
 

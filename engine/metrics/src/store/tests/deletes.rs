@@ -1,8 +1,10 @@
 //! Deleting, at every point of a sample's life.
 
+use std::sync::atomic::Ordering;
+
 use obsq_model::{
-    CounterResetHint, Exemplar, HistogramValue, IntHistogram, Labels, MatchOp, Sample, SampleValue,
-    Tenant, TimeRange,
+    CounterResetHint, Exemplar, HistogramValue, IntHistogram, Labels, MatchOp, Matcher, Sample,
+    SampleValue, Tenant, TimeRange,
 };
 use obsq_source::{MetricSource as _, SeriesBatch};
 
@@ -225,5 +227,32 @@ fn a_deletion_that_meets_seals_and_compactions_misses_nothing() {
         assert_eq!(bench.samples("b").len(), 12 * 240);
         bench.crash();
         bench.store().tick().unwrap();
+    }
+}
+
+#[test]
+fn a_deletion_that_fails_half_way_shows_no_value_that_had_lost() {
+    for failing in 1..=2 {
+        let mut bench = Bench::new();
+        for value in [1.0, 2.0] {
+            write(&bench, "a", seconds(0..1), value);
+            bench.store().flush().unwrap();
+        }
+        // One rename for the tombstones of each block.
+        bench.faults.failing_rename.store(failing, Ordering::SeqCst);
+        let all = vec![vec![Matcher::equal("n", "a")]];
+        let deleted = bench
+            .store()
+            .delete_series(&Tenant::anonymous(), all, TimeRange::ALL);
+        deleted.unwrap_err();
+        for _round in 0..2 {
+            let samples = bench.samples("a");
+            assert!(
+                samples
+                    .iter()
+                    .all(|sample| sample.same_value(&Sample::float(0, 1.0)))
+            );
+            bench.crash();
+        }
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use obsq_encoding::{ChunkBuilder, EncodedChunk, Encoding};
 use obsq_model::Tenant;
 use obsq_source::Error;
-use obsq_wal::{FileKind, FramedWriter, Record, Vfs, read_framed};
+use obsq_wal::{Damage, FileKind, FramedWriter, Record, Vfs, read_framed};
 
 use crate::boundary::from_wal;
 use crate::bytes::{Bytes, put_bytes, put_text, put_uvarint, put_varint};
@@ -184,7 +184,7 @@ pub(crate) fn read_checkpoint(
     let mut tenants: Vec<Arc<TenantStore>> = Vec::new();
     let mut first = true;
     let mut unreadable = 0_u32;
-    let damage = read_framed(vfs, &path, FILE_KIND, |payload| {
+    let read = read_framed(vfs, &path, FILE_KIND, |payload| {
         let mut bytes = Bytes::new(payload);
         let read = if first && payload.first() == Some(&VERSION) && payload.len() <= 11 {
             first = false;
@@ -193,9 +193,16 @@ pub(crate) fn read_checkpoint(
             take_record(&mut bytes, &mut tenants, &mut tenant)
         };
         unreadable += u32::from(read.is_none());
-    })
-    .map_err(from_wal)?;
-    info.damaged = unreadable > 0 || damage != obsq_wal::Damage::default();
+    });
+    let damage = match read {
+        // A file of another kind has nothing to give, which is no reason to do without the log.
+        Err(obsq_wal::Error::Corrupt { .. }) => {
+            unreadable += 1;
+            Damage::default()
+        }
+        read => read.map_err(from_wal)?,
+    };
+    info.damaged = unreadable > 0 || damage != Damage::default();
     if info.damaged {
         tracing::error!(path = %path.display(), ?damage, unreadable, "the checkpoint is damaged, its good parts were read");
     }

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     replayed_records: AtomicU64,
     missing_records: AtomicU64,
     corruptions: AtomicU64,
+    /// Whether the checkpoint that lies there was found damaged and has no copy yet.
+    checkpoint_damaged: AtomicBool,
     /// Failed log writes of which the last checkpoint holds what the heads took.
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
@@ -125,6 +127,7 @@ impl MetricStore {
             replayed_records: AtomicU64::new(0),
             missing_records: AtomicU64::new(0),
             corruptions: AtomicU64::new(0),
+            checkpoint_damaged: AtomicBool::new(false),
             settled_failures: AtomicU64::new(0),
             maintenance: Mutex::new(Maintenance::begin(&options)),
             cursors: Mutex::new(cursors),

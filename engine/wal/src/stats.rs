@@ -22,7 +22,7 @@ pub struct WalStats {
     pub segments: u64,
     /// Damaged segments that are kept for inspection.
     pub quarantined_segments: u64,
-    /// Bytes of those segments.
+    /// Bytes of those segments and of a damaged checkpoint.
     pub quarantined_bytes: u64,
     /// Bytes that wait to be written.
     pub queued_bytes: u64,

@@ -33,7 +33,8 @@ pub struct WalOptions {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk before [`Wal::wait_for_room`] makes callers wait.
     pub queue_bytes: usize,
-    /// Bytes of damaged segments that are kept for inspection; 0 to keep none.
+    /// Bytes of damaged segments and of a damaged checkpoint that are kept for inspection; 0 to keep
+    /// none.
     pub quarantine_bytes: u64,
     /// How long callers wait for room before they are told that the log is too slow.
     pub patience: Duration,
@@ -388,6 +389,23 @@ impl Wal {
             Arc::clone(&self.counters),
             after_seq,
         )
+    }
+
+    /// Keeps a copy of the damaged checkpoint `path` in the folder `quarantine`, as far as there is room;
+    /// before it is replaced, for what it held may be wanted.
+    pub fn keep_checkpoint(&self, path: &Path) -> Result<(), Error> {
+        let (vfs, limit) = (self.options.vfs.as_ref(), self.options.quarantine_bytes);
+        let directory = &self.options.directory;
+        let kept = quarantine::keep_checkpoint(vfs, directory, path, limit);
+        // What made way for a copy that failed is gone all the same.
+        let held = match &kept {
+            Ok(held) => Ok(*held),
+            Err(_told_below) => quarantine::look(vfs, directory),
+        };
+        if let Ok(held) = held {
+            *self.quarantined.lock() = held;
+        }
+        kept.map(|_held| ())
     }
 
     /// Returns how many writes and syncs have failed. Counted before the epoch ends that a failure

@@ -135,7 +135,7 @@ metrics! {
     WalMissingRecords: Gauge "obsq_wal_missing_records"
         "Records that should have been in the log at the start but were not.";
     WalQuarantinedBytes: Gauge "obsq_wal_quarantined_bytes"
-        "Bytes of damaged segments that are kept for inspection.";
+        "Bytes of damaged segments and of a damaged checkpoint that are kept for inspection.";
     WalQuarantinedSegments: Gauge "obsq_wal_quarantined_segments"
         "Damaged segments that are kept for inspection.";
     WalQueuedBytes: Gauge "obsq_wal_queued_bytes"

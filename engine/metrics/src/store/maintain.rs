@@ -8,7 +8,7 @@ use obsq_wal::Wal;
 
 use super::{Shared, wal_directory};
 use crate::boundary::from_wal;
-use crate::checkpoint::write_checkpoint;
+use crate::checkpoint::{checkpoint_path, write_checkpoint};
 use crate::head::{SealRequest, seal_due_ms};
 use crate::options::StoreOptions;
 use crate::stats::add;
@@ -210,7 +210,9 @@ impl Shared {
             tenant.head.settle();
             tenant.save_companions()?;
         }
+        self.keep_damaged_checkpoint(log);
         write_checkpoint(vfs, &wal_directory(&self.options), &tenants, through_seq)?;
+        self.checkpoint_damaged.store(false, Ordering::Relaxed);
         self.truncate_log(log, through_seq)?;
         for (tenant, unused) in tenants.iter().zip(unused) {
             tenant.head.files.remove_unused(&unused)?;
@@ -242,6 +244,19 @@ impl Shared {
             );
         }
         Ok(())
+    }
+
+    /// Copies a checkpoint that was found damaged before the next one replaces it. Without a copy the
+    /// next one is written all the same: what the heads hold matters more.
+    fn keep_damaged_checkpoint(&self, log: &Wal) {
+        if !self.checkpoint_damaged.load(Ordering::Relaxed) {
+            return;
+        }
+        let path = checkpoint_path(&wal_directory(&self.options));
+        match log.keep_checkpoint(&path) {
+            Ok(()) => self.checkpoint_damaged.store(false, Ordering::Relaxed),
+            Err(error) => tracing::warn!(%error, "cannot keep the damaged checkpoint"),
+        }
     }
 
     /// Takes blocks off the list that lie wholly before the retention, or that are too much by

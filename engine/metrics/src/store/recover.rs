@@ -119,6 +119,9 @@ fn recover(shared: &Shared) -> Result<(), Error> {
     }
     let corruptions = replayed.corruptions + recovery.unreadable + u64::from(checkpoint.damaged);
     shared.corruptions.store(corruptions, Ordering::Relaxed);
+    shared
+        .checkpoint_damaged
+        .store(checkpoint.damaged, Ordering::Relaxed);
     recovery.finish(!checkpoint.damaged)?;
     // Should the log be lost, numbers must all the same go on behind those in blocks and heads.
     for tenant in shared.tenants.read().all() {

@@ -7,6 +7,7 @@ mod lifecycle;
 mod many;
 mod model;
 mod power;
+mod quarantine;
 mod races;
 mod read_only;
 mod snapshots;

@@ -170,8 +170,16 @@ impl Block {
         columns: &mut SampleColumns,
     ) -> Result<(), Error> {
         let before = (columns.float_ts.len(), columns.histogram_ts.len());
-        self.visit_chunks(series, range, &mut |_, encoding, bytes| {
-            decode(encoding, bytes, range, columns)
+        self.visit_chunks(series, range, &mut |chunk, encoding, bytes| {
+            let (floats, histograms) = (columns.float_ts.len(), columns.histogram_ts.len());
+            decode(encoding, bytes, range, columns)?;
+            for times in [
+                &columns.float_ts[floats..],
+                &columns.histogram_ts[histograms..],
+            ] {
+                chunk.check_times(times.first().copied(), times.last().copied())?;
+            }
+            Ok(())
         })?;
         remove_deleted(columns, before, &series.deleted);
         Ok(())
@@ -184,8 +192,10 @@ impl Block {
         range: TimeRange,
         samples: &mut Vec<Sample>,
     ) -> Result<(), Error> {
-        self.visit_chunks(series, range, &mut |_, encoding, bytes| {
+        self.visit_chunks(series, range, &mut |chunk, encoding, bytes| {
             let mut decoded = decode_samples(encoding, bytes)?;
+            let time = |sample: &Sample| sample.ts_ms;
+            chunk.check_times(decoded.first().map(time), decoded.last().map(time))?;
             take_deleted(&mut decoded, &series.deleted);
             let decoded = decoded.into_iter();
             samples.extend(decoded.filter(|sample| range.contains(sample.ts_ms)));

@@ -43,6 +43,21 @@ pub struct ChunkRef {
 }
 
 impl ChunkRef {
+    /// Fails when the first or the last time read from the chunk lies outside of what the index
+    /// says: its samples could be out of order with those of its neighbours.
+    pub(super) fn check_times(
+        self,
+        first: Option<i64>,
+        last: Option<i64>,
+    ) -> Result<(), DecodeError> {
+        let within = |ts_ms| (self.min_ts_ms..=self.max_ts_ms).contains(&ts_ms);
+        if first.is_none_or(within) && last.is_none_or(within) {
+            Ok(())
+        } else {
+            Err(DecodeError::TimeOrder)
+        }
+    }
+
     fn segment(self) -> usize {
         (self.reference >> 32) as usize
     }

@@ -42,10 +42,14 @@ pub(super) const REASONS: &[Reason] = &[
         allows: |allowance| allowance.labels = true,
     },
     Reason {
-        // 2.42 keeps the name of the metric, as no other arithmetic operator does.
+        // 2.42 keeps the name of the metric, as no other arithmetic operator does, so that results which are equal but for
+        // the name do not collide.
         name: "name after atan2",
         applies: |query| query.contains("atan2"),
-        allows: |allowance| allowance.name = true,
+        allows: |allowance| {
+            allowance.name = true;
+            allowance.only_our_error = Some("multiple matches for labels: grouping labels");
+        },
     },
     Reason {
         // 2.42 sums the elements of a group without compensation; 3 compensates. 2.42 moves a mean by each sample, which
@@ -55,6 +59,27 @@ pub(super) const REASONS: &[Reason] = &[
             ["sum", "avg", "std"]
                 .iter()
                 .any(|word| query.contains(word))
+        },
+        allows: |allowance| (allowance.share, allowance.distance) = (1e-9, 1e-9),
+    },
+    Reason {
+        // The last digit of a logarithm or an angle follows the mathematics library; a difference of two makes it weigh.
+        name: "differences of inexact values",
+        applies: |query| {
+            let inexact = [
+                "ln(", "log2(", "log10(", "exp(", "sin(", "cos(", "tan", "sinh(", "^",
+            ];
+            let differences = [
+                "irate(",
+                "idelta(",
+                "delta(",
+                "deriv(",
+                "predict_linear(",
+                " + ",
+                " - ",
+            ];
+            let any = |words: &[&str]| words.iter().any(|word| query.contains(word));
+            any(&inexact) && any(&differences)
         },
         allows: |allowance| (allowance.share, allowance.distance) = (1e-9, 1e-9),
     },

@@ -9,6 +9,7 @@
 //! `docs/formats/blocks.md`.
 
 mod cache;
+mod chunk_list;
 mod columns;
 mod file;
 mod index;
@@ -16,10 +17,12 @@ mod meta;
 mod reader;
 mod segments;
 mod select;
+mod series_page;
 mod tombstones;
 mod writer;
 
 pub use cache::BlockCache;
+pub use chunk_list::ChunkList;
 pub use meta::{
     BlockDesc, BlockMeta, BlockStats, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile,
     ThanosMeta,

@@ -298,7 +298,7 @@ fn from_samples(labels: &Labels, samples: &Arc<[Sample]>) -> Option<SelectedSeri
     };
     Some(SelectedSeries {
         labels: labels.clone(),
-        chunks: vec![chunk],
+        chunks: [chunk].into(),
     })
 }
 

@@ -46,7 +46,8 @@ mod tenant;
 
 pub use block::{
     Block, BlockCache, BlockDesc, BlockMeta, BlockSeries, BlockSpec, BlockStats, BlockWriter,
-    ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile, ThanosMeta,
+    ChunkList, ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile,
+    ThanosMeta,
 };
 pub use block_set::BlockSet;
 pub use blocks::new_ulid;

@@ -24,7 +24,7 @@ pub struct StoreOptions {
     /// Memory in bytes that the late samples of one tenant may take before they are put into files and
     /// sealed early, whatever their number.
     pub late_memory_bytes: u64,
-    /// Bytes of index tables and postings of blocks that are kept in memory.
+    /// Bytes of index tables, postings and series of blocks that are kept in memory.
     pub block_cache_bytes: u64,
     /// Bytes of log that are kept for followers which have not read them yet.
     pub held_log_bytes: u64,

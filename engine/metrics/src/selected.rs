@@ -7,6 +7,7 @@ use obsq_model::{
     CounterResetHint, HistogramValue, Labels, Sample, SampleColumns, SampleValue, TimeRange,
 };
 use obsq_source::{Error, MemoryBudget, RawChunk, SeriesSet};
+use smallvec::SmallVec;
 
 use crate::block::{Block, BlockSeries, ChunkRef};
 use crate::boundary::damaged;
@@ -43,7 +44,7 @@ pub(crate) enum Source {
     /// All chunks of a series that a block has in the range asked for.
     Block {
         block: Arc<Block>,
-        series: Box<BlockSeries>,
+        series: BlockSeries,
     },
 }
 
@@ -111,7 +112,7 @@ pub(crate) struct SelectedChunk {
 #[derive(Debug)]
 pub(crate) struct SelectedSeries {
     pub(crate) labels: Labels,
-    pub(crate) chunks: Vec<SelectedChunk>,
+    pub(crate) chunks: SmallVec<[SelectedChunk; 1]>,
 }
 
 /// A snapshot of selected series.
@@ -128,19 +129,17 @@ impl Selection {
     /// Unites series with equal labels and sorts by labels. Charges what it holds to `budget` until
     /// it is dropped.
     pub(crate) fn new(
-        mut found: Vec<SelectedSeries>,
+        found: Vec<SelectedSeries>,
         range: TimeRange,
         warnings: Vec<String>,
         budget: Arc<MemoryBudget>,
     ) -> Result<Self, Error> {
-        found.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let mut series: Vec<SelectedSeries> = Vec::with_capacity(found.len());
-        for next in found {
-            match series.last_mut() {
-                Some(last) if last.labels == next.labels => last.chunks.extend(next.chunks),
-                _ => series.push(next),
-            }
-        }
+        // What comes from one block is.
+        let mut series = if found.is_sorted_by(|a, b| a.labels < b.labels) {
+            found
+        } else {
+            unite(found)
+        };
         let mut taken_bytes = 0;
         for selected in &mut series {
             selected
@@ -190,6 +189,19 @@ impl Selection {
         }
         on_group(&group)
     }
+}
+
+/// Sorts by labels and unites series with equal ones.
+fn unite(mut found: Vec<SelectedSeries>) -> Vec<SelectedSeries> {
+    found.sort_by(|a, b| a.labels.cmp(&b.labels));
+    let mut series: Vec<SelectedSeries> = Vec::with_capacity(found.len());
+    for next in found {
+        match series.last_mut() {
+            Some(last) if last.labels == next.labels => last.chunks.extend(next.chunks),
+            _ => series.push(next),
+        }
+    }
+    series
 }
 
 impl Drop for Selection {

@@ -166,6 +166,26 @@ impl Labels {
         hasher.digest()
     }
 
+    /// Returns how many bytes, from the start, hold names and values that both sets have. Stops early
+    /// at long ones.
+    fn common_texts(&self, other: &Self) -> usize {
+        let (mine, others) = (self.0.as_bytes(), other.0.as_bytes());
+        let (words, _) = mine.as_chunks::<16>();
+        let (other_words, _) = others.as_chunks::<16>();
+        let equal = words.iter().zip(other_words).take_while(|(a, b)| a == b);
+        let from = equal.count() * 16;
+        let (rest, other_rest) = (&mine[from..], &others[from..]);
+        let equal = rest.iter().zip(other_rest).take_while(|(a, b)| a == b);
+        let same = from + equal.count();
+        let mut at = 0;
+        while let Some(length @ 0..0x80) = mine.get(at)
+            && at + usize::from(*length) < same
+        {
+            at += 1 + usize::from(*length);
+        }
+        at
+    }
+
     /// Returns the bytes of memory that the set's text takes.
     pub fn size_bytes(&self) -> usize {
         self.0.len()
@@ -206,7 +226,16 @@ impl PartialOrd for Labels {
 
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        let start = self.common_texts(other);
+        let mut mine = self.0.get(start..).unwrap_or_default();
+        let mut others = other.0.get(start..).unwrap_or_default();
+        loop {
+            match (take_text(&mut mine), take_text(&mut others)) {
+                (None, None) => return Ordering::Equal,
+                (mine, others) if mine != others => return mine.cmp(&others),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -361,8 +390,8 @@ mod tests {
 
         #[test]
         fn the_order_is_that_of_the_pairs(
-            a in btree_map("[a-c]", "[a-c]{1,2}", 0..4),
-            b in btree_map("[a-c]", "[a-c]{1,2}", 0..4),
+            a in btree_map("[a-c]", "[a-c]{1,2}|a{14}[ab]{1,4}|a{130}[ab]", 0..4),
+            b in btree_map("[a-c]", "[a-c]{1,2}|a{14}[ab]{1,4}|a{130}[ab]", 0..4),
         ) {
             let left: Vec<_> = a.iter().collect();
             let right: Vec<_> = b.iter().collect();

@@ -7,13 +7,14 @@ use quick_cache::sync::Cache;
 
 use super::index::IndexReader;
 use super::segments::SegmentReader;
+use super::series_page::SeriesPage;
 use crate::Error;
 
 /// Blocks whose files are open cost at least this, so that their number is limited too.
 const MIN_OPEN_BYTES: u64 = 64 << 10;
 const TYPICAL_ENTRY_BYTES: u64 = 16 << 10;
 
-/// Index tables and postings of blocks, shared by all blocks of the process.
+/// Index tables, postings and series of blocks, shared by all blocks of the process.
 ///
 /// Holds at most the bytes it was made for. A block that nobody asks costs nothing here: its files
 /// are opened at the first question and closed when others need the room.
@@ -27,12 +28,14 @@ pub struct BlockCache {
 enum Key {
     Open { block: u64 },
     Postings { block: u64, offset: u64 },
+    Series { block: u64, page: u32 },
 }
 
 #[derive(Debug, Clone)]
 enum Entry {
     Open(Arc<OpenFiles>),
     Postings(Arc<[u32]>),
+    Series(Arc<SeriesPage>),
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +46,7 @@ impl quick_cache::Weighter<Key, Entry> for Weigher {
         match entry {
             Entry::Open(open) => MIN_OPEN_BYTES + open.index.size_bytes() as u64,
             Entry::Postings(ids) => 64 + size_of_val(&**ids) as u64,
+            Entry::Series(page) => 64 + page.size_bytes() as u64,
         }
     }
 }
@@ -103,7 +107,21 @@ impl BlockCache {
         Ok(ids)
     }
 
-    /// Closes the block's files. Its postings go when others need the room.
+    /// Returns the series of a page that are known.
+    pub(super) fn series(&self, block: u64, page: u32) -> Arc<SeriesPage> {
+        match self.entries.get(&Key::Series { block, page }) {
+            Some(Entry::Series(known)) => known,
+            _ => Arc::default(),
+        }
+    }
+
+    /// Keeps the series of a page that are known by now.
+    pub(super) fn keep_series(&self, block: u64, page: u32, known: &Arc<SeriesPage>) {
+        let key = Key::Series { block, page };
+        self.entries.insert(key, Entry::Series(Arc::clone(known)));
+    }
+
+    /// Closes the block's files. Its postings and series go when others need the room.
     pub(super) fn close(&self, block: u64) {
         self.entries.remove(&Key::Open { block });
     }

@@ -25,7 +25,7 @@ mod table;
 mod writer;
 
 pub(super) use postings::{intersect, subtract, unite};
-pub(super) use reader::IndexReader;
+pub(super) use reader::{IndexReader, Window};
 pub(super) use series::SeriesEntry;
 pub(super) use writer::IndexWriter;
 

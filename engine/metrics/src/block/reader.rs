@@ -12,12 +12,14 @@ use obsq_wal::Vfs;
 use parking_lot::Mutex;
 
 use super::cache::{BlockCache, OpenFiles};
+use super::chunk_list::ChunkList;
 use super::columns::remove_deleted;
 use super::file::ReadFile;
-use super::index::{INDEX_FILE, IndexReader, SeriesEntry};
+use super::index::{INDEX_FILE, IndexReader, SeriesEntry, Window};
 use super::meta::BlockMeta;
 use super::segments::{ChunkRef, ChunkVisitor, SegmentReader};
 use super::select::select_ids;
+use super::series_page::{SeriesPage, page_of};
 use super::tombstones::Tombstones;
 use crate::Error;
 use crate::deletion::Deletion;
@@ -48,7 +50,7 @@ pub struct BlockSeries {
     /// Its id in the block.
     pub id: u32,
     /// Its chunks that overlap the range asked for and are not wholly deleted, in order of time.
-    pub chunks: Vec<ChunkRef>,
+    pub chunks: ChunkList,
     /// Deleted times, sorted and apart; chunks may hold samples there, reads leave them out.
     pub deleted: Vec<TimeRange>,
 }
@@ -130,16 +132,19 @@ impl Block {
         let view = self.view()?;
         let tombstones = self.tombstones.load_full();
         let ids = select_ids(&view, matchers)?;
-        view.files
-            .index
-            .visit_series(
-                &ids,
-                range,
-                &mut |entry| match without_deleted(entry, &tombstones) {
-                    Some(series) => visit(series),
-                    None => ControlFlow::Continue(()),
-                },
-            )
+        let mut window = Window::default();
+        for ids in ids.chunk_by(|a, b| page_of(*a) == page_of(*b)) {
+            let page = view.series(ids, &mut window)?;
+            for entry in page.of(ids) {
+                let chunks = entry.chunks.within(range);
+                if let Some(series) = without_deleted(entry, chunks, &tombstones)
+                    && visit(series).is_break()
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the ids of all series, in order of their labels.
@@ -150,14 +155,11 @@ impl Block {
     /// Returns the series with these ids, which rise; those of which nothing is left are missing.
     pub(crate) fn series_of(&self, ids: &[u32]) -> Result<Vec<BlockSeries>, Error> {
         let tombstones = self.tombstones.load();
-        let mut found = Vec::with_capacity(ids.len());
-        self.files()?
-            .index
-            .visit_series(ids, TimeRange::ALL, &mut |entry| {
-                found.extend(without_deleted(entry, &tombstones));
-                ControlFlow::Continue(())
-            })?;
-        Ok(found)
+        let entries = self.files()?.index.series(ids, &mut Window::default())?;
+        let left = entries
+            .iter()
+            .filter_map(|entry| without_deleted(entry, entry.chunks.clone(), &tombstones));
+        Ok(left.collect())
     }
 
     /// Appends the samples of `series` in `range` to `columns`.
@@ -395,20 +397,27 @@ impl Drop for Block {
     }
 }
 
-/// Returns the series with what is deleted of it; `None` when nothing is left.
-fn without_deleted(entry: SeriesEntry, tombstones: &Tombstones) -> Option<BlockSeries> {
+/// Returns the series with those of its chunks, and what is deleted of it; `None` when nothing is left.
+fn without_deleted(
+    entry: &SeriesEntry,
+    mut chunks: ChunkList,
+    tombstones: &Tombstones,
+) -> Option<BlockSeries> {
     let deleted = tombstones.get(entry.id);
-    let mut chunks = entry.chunks;
-    chunks.retain(|chunk| {
+    let is_left = |chunk: &ChunkRef| {
         !deleted
             .iter()
             .any(|range| range.contains(chunk.min_ts_ms) && range.contains(chunk.max_ts_ms))
-    });
+    };
+    if !deleted.is_empty() && !chunks.iter().all(is_left) {
+        let left = chunks.iter().copied().filter(is_left);
+        chunks = left.collect::<Vec<_>>().into();
+    }
     if chunks.is_empty() {
         return None;
     }
     Some(BlockSeries {
-        labels: entry.labels,
+        labels: entry.labels.clone(),
         id: entry.id,
         chunks,
         deleted: deleted.to_vec(),
@@ -462,6 +471,20 @@ impl BlockView<'_> {
             .iter()
             .map(|offset| self.postings(*offset))
             .collect()
+    }
+
+    /// Returns a page that has all series of `ids`, which rise and belong to one page.
+    fn series(&self, ids: &[u32], window: &mut Window) -> Result<Arc<SeriesPage>, Error> {
+        let page = ids.first().map_or(0, |id| page_of(*id));
+        let known = self.cache.series(self.number, page);
+        let missing = known.missing(ids);
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        let more = self.files.index.series(&missing, window)?;
+        let known = Arc::new(known.with(more));
+        self.cache.keep_series(self.number, page, &known);
+        Ok(known)
     }
 
     fn postings(&self, offset: u64) -> Result<Arc<[u32]>, Error> {

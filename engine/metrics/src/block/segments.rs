@@ -215,7 +215,19 @@ impl SegmentReader {
         let file = self.segment(*first)?;
         let start = first.offset();
         let length = (last.offset() - start) as usize + FIRST_READ_BYTES;
-        let bytes = file.read_up_to(start, length)?;
+        file.with_bytes(start, length, |bytes| {
+            Self::visit_run(file, run, bytes, visit)
+        })?
+    }
+
+    /// Visits the chunks of a run, with which `bytes` begin.
+    fn visit_run(
+        file: &ReadFile,
+        run: &[ChunkRef],
+        bytes: &[u8],
+        visit: &mut ChunkVisitor<'_>,
+    ) -> Result<(), Error> {
+        let start = run.first().map_or(0, |first| first.offset());
         for chunk in run {
             let corrupt = file.corrupt(chunk.offset());
             let frame = bytes

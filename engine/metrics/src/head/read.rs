@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use obsq_model::{Matcher, TimeRange};
+use smallvec::SmallVec;
 
 use super::{Head, HeadChunk, Series, SeriesState};
 use crate::selected::{Rank, SelectedChunk, SelectedSeries, Source};
@@ -28,7 +29,7 @@ impl Head {
 impl Series {
     /// Returns a copy of what the series holds in `range`, if anything.
     pub(crate) fn snapshot(&self, range: TimeRange) -> Option<SelectedSeries> {
-        let mut chunks = Vec::new();
+        let mut chunks = SmallVec::new();
         copy_chunks(&self.state.lock(), range, &mut chunks);
         (!chunks.is_empty()).then(|| SelectedSeries {
             labels: self.labels.clone(),
@@ -38,15 +39,19 @@ impl Series {
 }
 
 /// Appends a copy of what the series holds in `range`.
-pub(super) fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Vec<SelectedChunk>) {
+pub(super) fn copy_chunks(
+    state: &SeriesState,
+    range: TimeRange,
+    chunks: &mut impl Extend<SelectedChunk>,
+) {
     let mut add = |rank, chunk: &HeadChunk| {
         if range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms)) {
-            chunks.push(SelectedChunk {
+            chunks.extend([SelectedChunk {
                 min_ts_ms: chunk.min_ts_ms,
                 max_ts_ms: chunk.max_ts_ms,
                 rank,
                 source: Source::Head(chunk.clone()),
-            });
+            }]);
         }
     };
     for chunk in &state.full {
@@ -73,11 +78,11 @@ pub(super) fn copy_chunks(state: &SeriesState, range: TimeRange, chunks: &mut Ve
         .partition_point(|sample| sample.ts_ms <= range.end_ms);
     let within = late.buffer.get(start..end).unwrap_or(&[]);
     if let (Some(first), Some(last)) = (within.first(), within.last()) {
-        chunks.push(SelectedChunk {
+        chunks.extend([SelectedChunk {
             min_ts_ms: first.ts_ms,
             max_ts_ms: last.ts_ms,
             rank: Rank::NEWEST,
             source: Source::Samples(within.into()),
-        });
+        }]);
     }
 }

@@ -225,18 +225,19 @@ pub(crate) fn from_block(
     series: Vec<BlockSeries>,
 ) -> impl Iterator<Item = SelectedSeries> + use<'_> {
     series.into_iter().filter_map(move |series| {
+        let labels = series.labels.clone();
         let chunk = SelectedChunk {
             min_ts_ms: series.chunks.first()?.min_ts_ms,
             max_ts_ms: series.chunks.last()?.max_ts_ms,
             rank: Rank::block(index),
             source: Source::Block {
                 block: Arc::clone(block),
-                series: Box::new(series.clone()),
+                series,
             },
         };
         Some(SelectedSeries {
-            labels: series.labels,
-            chunks: vec![chunk],
+            labels,
+            chunks: [chunk].into(),
         })
     })
 }

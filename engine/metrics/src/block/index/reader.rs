@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use obsq_encoding::{ByteReader, DecodeError, check_crc32c};
-use obsq_model::TimeRange;
 
 use super::postings::parse_postings;
 use super::series::{SeriesEntry, entry_body, entry_bytes, parse_body};
@@ -18,6 +17,8 @@ use crate::block::file::ReadFile;
 const FIRST_POSTINGS_BYTES: usize = 4096;
 /// Series entries are read in windows of this size.
 const WINDOW_BYTES: usize = 64 << 10;
+/// Series that are in memory at once while the index is verified.
+const VERIFIED_TOGETHER: usize = 256;
 
 /// An index with its symbols and the names and some values of its postings table in memory.
 #[derive(Debug)]
@@ -91,15 +92,14 @@ impl IndexReader {
         parse_postings(body).map_err(&corrupt)
     }
 
-    /// Calls `visit` with the series of `ids`, which rise, that have chunks in `range`, until it
-    /// breaks.
-    pub(in crate::block) fn visit_series(
+    /// Reads the series of `ids`, which rise. Those who read on behind them do so with the same
+    /// `window`.
+    pub(in crate::block) fn series(
         &self,
         ids: &[u32],
-        range: TimeRange,
-        visit: &mut dyn FnMut(SeriesEntry) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let mut window = Window::default();
+        window: &mut Window,
+    ) -> Result<Vec<SeriesEntry>, Error> {
+        let mut series = Vec::with_capacity(ids.len());
         for (index, id) in ids.iter().enumerate() {
             let offset = self.offset_of(*id);
             let corrupt = self.file.corrupt(offset);
@@ -116,14 +116,9 @@ impl IndexReader {
                 let body = entry_body(&longer).map_err(&corrupt)?;
                 body.ok_or_else(|| corrupt(DecodeError::UnexpectedEnd))?
             };
-            let entry = parse_body(body, *id, &self.symbols, range).map_err(&corrupt)?;
-            if let Some(entry) = entry
-                && visit(entry).is_break()
-            {
-                break;
-            }
+            series.push(parse_body(body, *id, &self.symbols).map_err(&corrupt)?);
         }
-        Ok(())
+        Ok(series)
     }
 
     fn offset_of(&self, id: u32) -> u64 {
@@ -147,7 +142,10 @@ impl IndexReader {
         }
         if let Some(all) = self.find("", "")? {
             let ids = self.postings(all)?;
-            self.visit_series(&ids, TimeRange::ALL, &mut |_| ControlFlow::Continue(()))?;
+            let mut window = Window::default();
+            for ids in ids.chunks(VERIFIED_TOGETHER) {
+                self.series(ids, &mut window)?;
+            }
         }
         debug_assert!(self.toc.symbols > 0, "an index has symbols");
         Ok(())
@@ -156,7 +154,7 @@ impl IndexReader {
 
 /// A part of the file that moves forward.
 #[derive(Debug, Default)]
-struct Window {
+pub(in crate::block) struct Window {
     start: u64,
     bytes: Vec<u8>,
 }

@@ -1,9 +1,10 @@
 //! Series entries.
 
 use obsq_encoding::{ByteReader, DecodeError, check_crc32c, put_uvarint, put_varint};
-use obsq_model::{Labels, TimeRange};
+use obsq_model::Labels;
 
 use super::symbols::Symbols;
+use crate::block::chunk_list::ChunkList;
 use crate::block::segments::ChunkRef;
 
 /// A series as the index holds it.
@@ -11,8 +12,7 @@ use crate::block::segments::ChunkRef;
 pub(in crate::block) struct SeriesEntry {
     pub(in crate::block) id: u32,
     pub(in crate::block) labels: Labels,
-    /// Those chunks that overlap the range asked for.
-    pub(in crate::block) chunks: Vec<ChunkRef>,
+    pub(in crate::block) chunks: ChunkList,
 }
 
 /// Appends number and places of chunks, which rise in time and reference.
@@ -69,13 +69,12 @@ pub(super) fn entry_bytes(bytes: &[u8]) -> Result<usize, DecodeError> {
     Ok(reader.position() + length as usize + 4)
 }
 
-/// Reads labels and those chunks that overlap `range`; `None` when there is no such chunk.
+/// Reads labels and chunks.
 pub(super) fn parse_body(
     body: &[u8],
     id: u32,
     symbols: &Symbols,
-    range: TimeRange,
-) -> Result<Option<SeriesEntry>, DecodeError> {
+) -> Result<SeriesEntry, DecodeError> {
     let mut reader = ByteReader::new(body);
     let number = reader.uvarint()?;
     // A label takes at least two bytes.
@@ -91,29 +90,24 @@ pub(super) fn parse_body(
         }
         pairs.push((name, value));
     }
-    let chunks = parse_chunks(&mut reader, range)?;
-    if chunks.is_empty() {
-        return Ok(None);
-    }
+    let chunks = parse_chunks(&mut reader)?;
     // Some writers store labels with an empty value, which are no labels.
+    let text_bytes = pairs.iter().map(|(n, v)| n.len() + v.len() + 3).sum();
     let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-    Ok(Some(SeriesEntry {
+    Ok(SeriesEntry {
         id,
-        labels: Labels::from_sorted(pairs),
-        chunks,
-    }))
+        labels: Labels::from_sorted_sized(text_bytes, pairs),
+        chunks: chunks.into(),
+    })
 }
 
-fn parse_chunks(
-    reader: &mut ByteReader<'_>,
-    range: TimeRange,
-) -> Result<Vec<ChunkRef>, DecodeError> {
+fn parse_chunks(reader: &mut ByteReader<'_>) -> Result<Vec<ChunkRef>, DecodeError> {
     let number = reader.uvarint()?;
     // A chunk takes at least three bytes.
     if number > reader.remaining() as u64 / 3 {
         return Err(DecodeError::UnexpectedEnd);
     }
-    let mut kept = Vec::new();
+    let mut chunks = Vec::with_capacity(number as usize);
     let mut previous: Option<ChunkRef> = None;
     for _ in 0..number {
         let (min_ts_ms, base) = match previous {
@@ -134,12 +128,10 @@ fn parse_chunks(
             max_ts_ms,
             reference,
         };
-        if range.overlaps(TimeRange::new(min_ts_ms, max_ts_ms)) {
-            kept.push(chunk);
-        }
+        chunks.push(chunk);
         previous = Some(chunk);
     }
-    Ok(kept)
+    Ok(chunks)
 }
 
 #[cfg(test)]
@@ -166,7 +158,7 @@ mod tests {
             max_ts_ms: 2,
             reference: 8,
         };
-        let parse = |labels| parse_body(&entry(labels, &[chunk]), 1, &symbols(), TimeRange::ALL);
+        let parse = |labels| parse_body(&entry(labels, &[chunk]), 1, &symbols());
         assert!(parse(&[2, 0, 1, 1, 0]).is_ok());
         assert!(parse(&[2, 1, 1, 0, 0]).is_err());
         assert!(parse(&[2, 0, 1, 0, 1]).is_err());
@@ -187,16 +179,13 @@ mod tests {
                 })
                 .collect();
             let body = entry(&[1, 0, 1], &chunks);
-            let all = parse_body(&body, 7, &symbols(), TimeRange::ALL).unwrap().unwrap();
-            prop_assert_eq!(&all.chunks, &chunks);
-            let range = TimeRange::new(chunks[0].max_ts_ms, chunks[0].max_ts_ms);
-            let first = parse_body(&body, 7, &symbols(), range).unwrap().unwrap();
-            prop_assert_eq!(&first.chunks, &chunks[..1]);
+            let all = parse_body(&body, 7, &symbols()).unwrap();
+            prop_assert_eq!(&*all.chunks, &chunks[..]);
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(body: Vec<u8>) {
-            let _entry = parse_body(&body, 1, &symbols(), TimeRange::ALL);
+            let _entry = parse_body(&body, 1, &symbols());
             let _frame = entry_body(&body).and(entry_bytes(&body).map(Some));
         }
     }

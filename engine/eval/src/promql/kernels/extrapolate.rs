@@ -93,10 +93,8 @@ impl Extent {
         }
     }
 
-    /// Returns what the difference is to be multiplied with; `None` when one sample is all there
-    /// is. `first_share` is the first value of a counter divided by the difference: how far back
-    /// zero lies, in units of the sampled time.
-    pub(super) fn factor(&self, first_share: Option<f64>) -> Option<f64> {
+    /// Returns how far the samples reach; `None` when one sample is all there is.
+    fn reach(&self) -> Option<Reach> {
         let sampled = seconds(self.started_ms.unwrap_or(self.first_ms), self.last_ms);
         let between = seconds(self.first_ms, self.last_ms);
         let average = if self.samples > 1 {
@@ -105,30 +103,125 @@ impl Extent {
             0.0
         };
         let threshold = average * 1.1;
+        let near = |distance: f64| {
+            if distance >= threshold {
+                average / 2.0
+            } else {
+                distance
+            }
+        };
         let to_start = match self.started_ms {
             Some(_) => 0.0,
             None if self.samples == 1 => return None,
-            None => {
-                let mut to_start = seconds(self.window_start_ms, self.first_ms);
-                if to_start >= threshold {
-                    to_start = average / 2.0;
-                }
-                let to_zero = first_share.map_or(to_start, |share| sampled * share);
-                if to_zero < to_start {
-                    to_zero
-                } else {
-                    to_start
-                }
-            }
+            None => near(seconds(self.window_start_ms, self.first_ms)),
         };
-        let mut to_end = seconds(self.last_ms, self.window_end_ms);
-        if to_end >= threshold {
-            to_end = average / 2.0;
+        Some(Reach {
+            sampled,
+            to_start,
+            to_end: near(seconds(self.last_ms, self.window_end_ms)),
+        })
+    }
+
+    /// Returns what the difference is to be multiplied with; `None` when one sample is all there
+    /// is. `first_share` is the first value of a counter divided by the difference: how far back
+    /// zero lies, in units of the sampled time.
+    pub(super) fn factor(&self, first_share: Option<f64>) -> Option<f64> {
+        Some(self.reach()?.factor(first_share))
+    }
+}
+
+/// How far the samples of a window reach and are stretched, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reach {
+    /// From the first to the last sample.
+    sampled: f64,
+    /// To be added before, as far as a counter was not zero before.
+    to_start: f64,
+    /// To be added behind.
+    to_end: f64,
+}
+
+impl Reach {
+    fn factor(&self, first_share: Option<f64>) -> f64 {
+        let to_zero = first_share.map_or(self.to_start, |share| self.sampled * share);
+        let to_start = if to_zero < self.to_start {
+            to_zero
+        } else {
+            self.to_start
+        };
+        if self.sampled == 0.0 {
+            return 1.0;
         }
-        if sampled == 0.0 {
-            return Some(1.0);
+        (self.sampled + to_start + self.to_end) / self.sampled
+    }
+
+    /// Says whether zero lies so far back that a counter that begins with `first` and rises by
+    /// `difference` is stretched to the start: without a division, and false when in doubt.
+    fn starts_above_zero(&self, first: f64, difference: f64) -> bool {
+        // Far more than what rounding can do, and far from where it is no longer relative.
+        const SAFELY: f64 = 1.0 + 1e-9;
+        const RANGE: std::ops::Range<f64> = 1e-280..1e280;
+        let (zero, start) = (self.sampled * first, self.to_start * difference);
+        RANGE.contains(&zero) && RANGE.contains(&start) && zero > start * SAFELY
+    }
+}
+
+/// Stretches differences of counters window by window. Samples and windows are most often evenly
+/// spaced, and then much of what is computed for a window holds for the next one too.
+#[derive(Debug)]
+pub(super) struct Stretcher {
+    kind: RateKind,
+    range_seconds: f64,
+    /// How the samples lay in the window before: distances to its ends, of its samples, and their
+    /// number.
+    shape: (i64, i64, i64, usize),
+    reach: Option<Reach>,
+    /// What a difference is multiplied with that is stretched to the start.
+    factor: f64,
+}
+
+impl Stretcher {
+    pub(super) fn new(window: &Window<'_>, kind: RateKind) -> Self {
+        Self {
+            kind,
+            range_seconds: window.range_seconds(),
+            shape: (0, 0, 0, 0),
+            reach: None,
+            factor: 0.0,
         }
-        Some((sampled + to_start + to_end) / sampled)
+    }
+
+    /// Returns what [`stretch`] does, to the bit. The range is as wide as that of all windows, and no
+    /// sample has a start timestamp.
+    #[inline]
+    pub(super) fn stretch(&mut self, extent: &Extent, first: f64, difference: f64) -> Option<f64> {
+        let shape = (
+            extent.first_ms.saturating_sub(extent.window_start_ms),
+            extent.last_ms.saturating_sub(extent.first_ms),
+            extent.window_end_ms.saturating_sub(extent.last_ms),
+            extent.samples,
+        );
+        if shape != self.shape {
+            self.shape = shape;
+            self.reach = extent.reach();
+            self.factor = self
+                .reach
+                .map_or(0.0, |reach| self.scaled(reach.factor(None)));
+        }
+        let reach = self.reach.as_ref()?;
+        let from_zero = self.kind.counter && difference > 0.0 && first >= 0.0;
+        if !from_zero || reach.starts_above_zero(first, difference) {
+            return Some(difference * self.factor);
+        }
+        Some(difference * self.scaled(reach.factor(Some(first / difference))))
+    }
+
+    fn scaled(&self, factor: f64) -> f64 {
+        if self.kind.per_second {
+            factor / self.range_seconds
+        } else {
+            factor
+        }
     }
 }
 

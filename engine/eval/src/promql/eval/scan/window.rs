@@ -179,6 +179,9 @@ impl Scan {
         counts: &mut FrameCounts,
     ) -> Cost {
         let computed = matches!(self.input, super::Input::Computed(..));
+        if columns.histogram_ts.is_empty() && counts.per_step.is_empty() {
+            return self.count_float_windows(&columns.float_ts, busy, computed, counts);
+        }
         let mut windows = Windows::new(&self.window, columns);
         let mut cost = Cost::default();
         let (mut total, mut read) = (0, 0);
@@ -200,6 +203,42 @@ impl Scan {
         }
         counts.total += total;
         counts.read += read;
+        cost
+    }
+}
+
+impl Scan {
+    /// The same for floats alone, when nobody asks at which step they were read.
+    fn count_float_windows(
+        &self,
+        times: &[i64],
+        busy: &Range<usize>,
+        computed: bool,
+        counts: &mut FrameCounts,
+    ) -> Cost {
+        let (back_ms, ahead_ms) = (self.window.reach_back_ms(), self.window.reach_ahead_ms());
+        let mut cost = Cost::default();
+        let mut slice = Slice::default();
+        let (mut total, mut read) = (0, 0);
+        for step in busy.clone() {
+            let end_ms = self.window.end(self.grid.time(step));
+            slice.slide(
+                times,
+                end_ms.saturating_sub(back_ms),
+                end_ms.saturating_add(ahead_ms),
+            );
+            let all = slice.end - slice.start;
+            cost.widest_window = cost.widest_window.max(all);
+            cost.last_window = all;
+            total += all as u64;
+            read += (slice.end - slice.fresh) as u64;
+        }
+        if busy.end < self.grid.steps {
+            cost.last_window = 0;
+        }
+        counts.total += total;
+        // What a subquery read is counted where it was read.
+        counts.read += if computed { 0 } else { read };
         cost
     }
 }

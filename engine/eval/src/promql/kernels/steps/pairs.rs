@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use super::super::changes::is_change;
-use super::super::extrapolate::{Extent, RateKind, histogram_rate_with, stretch};
+use super::super::extrapolate::{Extent, RateKind, Stretcher, histogram_rate_with, stretch};
 use super::super::histogram_rate::lies_behind_reset;
 use super::super::start_time::Stamps;
-use super::super::{RangeNotes, Samples, Value};
+use super::super::{RangeNotes, Samples, Value, Window};
 use super::WindowSteps;
 
 /// The samples of a column that differ from the one before in some way, in rising order.
@@ -100,6 +100,10 @@ pub(super) fn rates(
     notes: &mut RangeNotes,
     mut emit: impl FnMut(usize, f64),
 ) {
+    if samples.float_start_ts.is_empty() {
+        plain_rates(samples, windows, kind, emit);
+        return;
+    }
     let floats = samples.floats;
     let stamps = Stamps::new(samples.float_ts, samples.float_start_ts);
     let mut resets = reset_marks(samples);
@@ -121,6 +125,55 @@ pub(super) fn rates(
             emit(step, value);
         }
     });
+}
+
+/// The same without start timestamps, which most counters do not have.
+fn plain_rates(
+    samples: &Samples<'_>,
+    windows: &WindowSteps,
+    kind: RateKind,
+    mut emit: impl FnMut(usize, f64),
+) {
+    let (times, floats) = (samples.float_ts, samples.floats);
+    let mut resets = Marks::new(floats.len(), |at| floats[at] < floats[at - 1]);
+    let (mut low, mut high) = (0, 0);
+    let mut stretcher: Option<Stretcher> = None;
+    for step in 0..windows.steps {
+        let (start_ms, end_ms, step_ms) = windows.window(step);
+        while times.get(high).is_some_and(|time| *time <= end_ms) {
+            high += 1;
+        }
+        while low < high && times[low] <= start_ms {
+            low += 1;
+        }
+        // One sample has no rate.
+        if high - low < 2 {
+            continue;
+        }
+        let (first, last) = (floats[low], floats[high - 1]);
+        let mut difference = last - first;
+        for at in resets.within(&(low..high)) {
+            difference += floats[at - 1];
+        }
+        let extent = Extent {
+            first_ms: times[low],
+            last_ms: times[high - 1],
+            samples: high - low,
+            started_ms: None,
+            window_start_ms: start_ms,
+            window_end_ms: end_ms,
+        };
+        let window = || Window {
+            start_ms,
+            end_ms,
+            step_ms,
+            ..Window::default()
+        };
+        let stretcher = stretcher.get_or_insert_with(|| Stretcher::new(&window(), kind));
+        if let Some(value) = stretcher.stretch(&extent, first, difference) {
+            emit(step, value);
+        }
+    }
 }
 
 /// Evaluates `rate` or `increase` of histograms: each one is compared with its neighbour once, not

@@ -11,6 +11,7 @@ use obsq_eval::promql::{Engine, EngineOptions};
 use obsq_ingest::otlp::{DeltaLimits, DeltaStates};
 use obsq_ingest::remote_write::LabelCache;
 use obsq_ingest::scrape::{Scraper, ScraperOptions};
+use obsq_metrics::Retention;
 use obsq_model::{Clock, Labels, SystemClock, Tenant};
 use obsq_source::MetricAppender;
 
@@ -168,14 +169,16 @@ impl App {
     /// Returns the retention in words, as `/api/v1/status/runtimeinfo` tells it.
     pub(crate) fn retention_text(&self) -> String {
         let loaded = self.loaded();
-        let time = loaded.retention_time(&self.options).map(duration_text);
-        let bytes = loaded.retention_bytes(&self.options);
-        match (time, bytes) {
-            (Some(time), Some(bytes)) => format!("{time} or {bytes}B"),
-            (Some(time), None) => time,
-            (None, Some(bytes)) => format!("{bytes}B"),
-            (None, None) => String::new(),
-        }
+        let Retention {
+            time_ms,
+            bytes,
+            percentage,
+        } = loaded.retention(&self.options);
+        let time = time_ms.map(|ms| duration_text(Duration::from_millis(ms.unsigned_abs())));
+        let bytes = bytes.map(|bytes| format!("{bytes}B"));
+        let percentage = percentage.map(|percentage| format!("{percentage}%"));
+        let parts: Vec<String> = [time, bytes, percentage].into_iter().flatten().collect();
+        parts.join(" or ")
     }
 
     /// Returns how the last loading of the configuration went.
@@ -211,18 +214,8 @@ impl App {
     fn load(&self) -> Result<(), ServeError> {
         self.doors.reload()?;
         let loaded = Loaded::read(&self.options)?;
-        let before = self.loaded();
-        let retention = |of: &Loaded| {
-            let options = &self.options;
-            (of.retention_time(options), of.retention_bytes(options))
-        };
-        if retention(&loaded) != retention(&before) {
-            return Err(ServeError::Config {
-                path: self.options.config_file.clone().unwrap_or_default(),
-                problem: "a changed retention takes a restart".to_owned(),
-            });
-        }
         self.prom.set_engine(engine(&self.options, &loaded)?);
+        self.stores.set_retention(loaded.retention(&self.options));
         self.loaded.store(Arc::new(loaded));
         Ok(())
     }

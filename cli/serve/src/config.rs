@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Duration;
 
 use obsq_ingest::config::{Config, ConfigError, load};
+use obsq_metrics::Retention;
 use obsq_model::Labels;
 
 use crate::{ServeError, ServeOptions};
@@ -39,17 +39,15 @@ impl Loaded {
         })
     }
 
-    /// Returns how long samples are kept; the flag wins over the file.
-    pub(crate) fn retention_time(&self, options: &ServeOptions) -> Option<Duration> {
-        let configured = self.config.storage.retention_time_ms;
-        let configured = configured.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-        options.retention_time.or(configured)
-    }
-
-    /// Returns how many bytes blocks may take; the flag wins over the file.
-    pub(crate) fn retention_bytes(&self, options: &ServeOptions) -> Option<u64> {
-        let configured = self.config.storage.retention_size_bytes;
-        options.retention_bytes.or(configured)
+    /// Returns what is kept; a flag wins over what the file says of the same.
+    pub(crate) fn retention(&self, options: &ServeOptions) -> Retention {
+        let configured = &self.config.storage;
+        let time_ms = options.retention_time.map(|time| time.as_millis() as i64);
+        Retention {
+            time_ms: time_ms.or(configured.retention_time_ms),
+            bytes: options.retention_bytes.or(configured.retention_size_bytes),
+            percentage: configured.retention_percentage,
+        }
     }
 }
 
@@ -93,7 +91,7 @@ mod tests {
         let options = ServeOptions {
             config_file: Some(path.clone()),
             external_labels: vec![("zone".into(), "flag".into())],
-            retention_time: Some(Duration::from_hours(1)),
+            retention_time: Some(std::time::Duration::from_hours(1)),
             ..ServeOptions::default()
         };
         let text = path.display().to_string();

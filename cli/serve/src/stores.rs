@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use obsq_metrics::{HeadStatus, MetricStore, StoreOptions, StoreStats};
+use obsq_metrics::{HeadStatus, MetricStore, Retention, StoreOptions, StoreStats};
 use obsq_model::{Clock, Matcher, Tenant, TimeRange};
 use obsq_source::{MetricAppender, MetricSource};
 
@@ -24,9 +24,7 @@ impl Stores {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, ServeError> {
         let mut store = StoreOptions::new(options.data_dir.clone(), Arc::clone(clock));
-        let retention = loaded.retention_time(options);
-        store.retention_ms = retention.map(|time| time.as_millis() as i64);
-        store.retention_bytes = loaded.retention_bytes(options);
+        store.retention = loaded.retention(options);
         store.start_timestamps = options.start_timestamps;
         let metrics = MetricStore::open_early(store).map_err(|source| ServeError::Open {
             path: options.data_dir.clone(),
@@ -90,6 +88,11 @@ impl Stores {
         let directory = self.metrics.snapshot(tenant, skip_head)?;
         let name = directory.file_name().unwrap_or_default();
         Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// Keeps samples as `retention` says from now on.
+    pub(crate) fn set_retention(&self, retention: Retention) {
+        self.metrics.set_retention(retention);
     }
 
     /// Ends the write-ahead log. Writes that come later fail.

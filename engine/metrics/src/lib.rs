@@ -53,7 +53,7 @@ pub use block_set::BlockSet;
 pub use blocks::new_ulid;
 pub use compaction::{CompactionPlan, compact, plan_compaction, superseded_blocks};
 pub use error::Error;
-pub use options::StoreOptions;
+pub use options::{Retention, StoreOptions};
 pub use prometheus_log::PrometheusLog;
 pub use stats::{FailingTasks, HeadStatus, NamedCount, RejectedCounts, StoreStats};
 pub use store::{MetricStore, restore};

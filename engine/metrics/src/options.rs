@@ -6,6 +6,18 @@ use std::sync::Arc;
 use obsq_model::Clock;
 use obsq_wal::{DiskVfs, Vfs, WalOptions};
 
+/// What a store keeps. By default everything.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Retention {
+    /// Age in milliseconds above which samples are refused and blocks go.
+    pub time_ms: Option<i64>,
+    /// Bytes of all blocks and head files above which the oldest blocks go, of the tenant that has
+    /// most first.
+    pub bytes: Option<u64>,
+    /// The same as a percentage of the size of the disk; wins over `bytes`.
+    pub percentage: Option<f64>,
+}
+
 /// Where a metrics store lies and what it keeps.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -13,10 +25,8 @@ pub struct StoreOptions {
     pub data_dir: PathBuf,
     /// Tells when windows end.
     pub clock: Arc<dyn Clock>,
-    /// Age in milliseconds above which samples are refused and blocks go; `None` keeps all.
-    pub retention_ms: Option<i64>,
-    /// Bytes of all blocks of a tenant, with head and log, above which the oldest blocks go.
-    pub retention_bytes: Option<u64>,
+    /// What is kept; may be changed later.
+    pub retention: Retention,
     /// Whether start timestamps are stored. Chunks that hold one need Prometheus 3.14 to be read.
     pub start_timestamps: bool,
     /// Most series that one tenant may have in its head.
@@ -44,8 +54,7 @@ impl StoreOptions {
         Self {
             data_dir,
             clock,
-            retention_ms: None,
-            retention_bytes: None,
+            retention: Retention::default(),
             start_timestamps: true,
             max_series: 1_500_000,
             late_memory_bytes: 256 << 20,

@@ -9,6 +9,7 @@ mod maintain;
 mod read_only;
 mod recover;
 mod restore;
+mod retention;
 mod snapshot;
 mod source;
 mod status;
@@ -35,7 +36,7 @@ use self::tenants::Tenants;
 use self::thread::MaintenanceThread;
 use crate::block::BlockCache;
 use crate::boundary::{from_wal, io, unavailable};
-use crate::options::StoreOptions;
+use crate::options::{Retention, StoreOptions};
 use crate::stats::{Counters, StoreStats};
 use crate::tenant::TenantStore;
 
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     /// Failed log writes of which the last checkpoint holds what the heads took.
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
+    /// What is kept; the options say only what it was at first.
+    retention: RwLock<Retention>,
     checkpointing: Backoff,
     /// How far the followers of the log have come.
     cursors: Mutex<Cursors>,
@@ -133,6 +136,7 @@ impl MetricStore {
             cursors: Mutex::new(cursors),
             checkpointing: Backoff::new("checkpoint", 1000, 10_000),
             compacting: Mutex::default(),
+            retention: RwLock::new(options.retention),
             options,
             lock,
         });

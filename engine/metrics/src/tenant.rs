@@ -81,6 +81,13 @@ impl TenantStore {
         self.number.load(Ordering::Acquire)
     }
 
+    /// Returns the time of the newest sample, roughly; the smallest time when there is none.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        let blocks = self.blocks.snapshot();
+        let in_blocks = blocks.iter().map(|block| block.meta().max_time).max();
+        self.head.newest_ms().max(in_blocks.unwrap_or(i64::MIN))
+    }
+
     /// Gives the tenant its number.
     pub(crate) fn set_number(&self, number: u32) {
         self.number.store(number, Ordering::Release);

@@ -331,6 +331,9 @@ fn storage(storage: &StorageConfig) -> Yaml {
     if let Some(bytes) = storage.retention_size_bytes {
         retention.word("size", format_size(bytes));
     }
+    if let Some(percentage) = storage.retention_percentage {
+        retention.word("percentage", percentage.to_string());
+    }
     let mut tsdb = Map::default();
     tsdb.duration(
         "out_of_order_time_window",

@@ -208,6 +208,20 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Takes a number that `check` does not refuse.
+    pub(super) fn checked_float(
+        &mut self,
+        key: &str,
+        check: impl Fn(f64) -> Result<(), String>,
+    ) -> Option<f64> {
+        self.scalar(key, |text| {
+            let number = text
+                .parse()
+                .map_err(|_bad| format!("{text:?} is not a number"))?;
+            check(number).map(|()| number)
+        })
+    }
+
     /// Takes a truth value in any of the spellings of YAML 1.1.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let node = self.node(key)?;

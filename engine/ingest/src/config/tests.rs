@@ -45,7 +45,7 @@ scrape_configs:
     metric_relabel_configs:
       - {source_labels: [__name__], regex: go_.*, action: drop}
 storage:
-  tsdb: {retention: {time: 30d, size: 10GB}, out_of_order_time_window: 1h}
+  tsdb: {retention: {time: 30d, size: 10GB, percentage: 80.5}, out_of_order_time_window: 1h}
 otlp:
   promote_resource_attributes: [k8s.pod.name]
   translation_strategy: NoUTF8EscapingWithSuffixes

@@ -89,7 +89,7 @@ impl Shared {
     fn check(&self, batch: MetricBatch, outcome: &mut Outcome) -> CheckedBatch {
         let now_ms = self.options.clock.now_ms();
         let latest_ms = now_ms.saturating_add(MAX_AHEAD_MS).min(MAX_TIME_MS);
-        let retention_ms = self.options.retention_ms;
+        let retention_ms = self.retention().time_ms;
         let kept_from_ms = retention_ms.map_or(MIN_TIME_MS, |age| now_ms.saturating_sub(age));
         let refusal = |ts_ms: i64| {
             if !(MIN_TIME_MS..=MAX_TIME_MS).contains(&ts_ms) {

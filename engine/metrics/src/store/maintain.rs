@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use obsq_source::Error;
 use obsq_wal::Wal;
 
+use super::retention::ClockWatch;
 use super::{Shared, wal_directory};
 use crate::boundary::from_wal;
 use crate::checkpoint::{checkpoint_path, write_checkpoint};
@@ -28,6 +29,7 @@ pub(crate) struct Maintenance {
     failures: u64,
     /// Whether something was sealed that the checkpoint still has.
     sealed: bool,
+    clock: ClockWatch,
 }
 
 impl Maintenance {
@@ -37,6 +39,7 @@ impl Maintenance {
             checkpoint_bytes: 0,
             failures: 0,
             sealed: false,
+            clock: ClockWatch::default(),
         }
     }
 }
@@ -67,8 +70,8 @@ impl Shared {
         if !self.checkpointing.rests(now_ms) && self.is_checkpoint_due(&last, now_ms) {
             note(self.write_checkpoint(&mut last));
         }
+        note(self.drop_expired(&mut last.clock));
         for tenant in self.tenants.read().all() {
-            self.drop_expired(&tenant, now_ms);
             tenant.blocks.sweep();
         }
         done
@@ -88,7 +91,7 @@ impl Shared {
                 continue;
             }
             loop {
-                let (blocks, retention_ms) = (&tenant.blocks, self.options.retention_ms);
+                let (blocks, retention_ms) = (&tenant.blocks, self.retention().time_ms);
                 let compacted = blocks.compact(now_ms, retention_ms, &stop);
                 if !matches!(compacted, Err(crate::Error::Stopped)) {
                     tenant.compacting.note(now_ms, &tenant.name, &compacted);
@@ -163,7 +166,7 @@ impl Shared {
             until_ms,
             late,
             now_ms: self.options.clock.now_ms(),
-            retention_ms: self.options.retention_ms,
+            retention_ms: self.retention().time_ms,
         };
         let blocks = tenant
             .head
@@ -223,6 +226,7 @@ impl Shared {
             checkpoint_bytes: wal.bytes,
             failures: wal.failures,
             sealed: false,
+            clock: std::mem::take(&mut last.clock),
         };
         add(&self.counters.checkpoints, 1);
         Ok(())
@@ -256,35 +260,6 @@ impl Shared {
         match log.keep_checkpoint(&path) {
             Ok(()) => self.checkpoint_damaged.store(false, Ordering::Relaxed),
             Err(error) => tracing::warn!(%error, "cannot keep the damaged checkpoint"),
-        }
-    }
-
-    /// Takes blocks off the list that lie wholly before the retention, or that are too much by
-    /// size, oldest first.
-    fn drop_expired(&self, tenant: &TenantStore, now_ms: i64) {
-        let blocks = tenant.blocks.snapshot();
-        let mut gone: Vec<ulid::Ulid> = Vec::new();
-        if let Some(retention_ms) = self.options.retention_ms {
-            let kept_from_ms = now_ms.saturating_sub(retention_ms);
-            let expired = blocks
-                .iter()
-                .filter(|block| block.meta().max_time <= kept_from_ms);
-            gone.extend(expired.map(|block| block.meta().ulid));
-        }
-        if let Some(limit) = self.options.retention_bytes {
-            let mut by_age: Vec<_> = blocks.iter().collect();
-            by_age.sort_by_key(|block| std::cmp::Reverse(block.meta().max_time));
-            let mut bytes = tenant.head.files.bytes();
-            for block in by_age {
-                bytes += block.size_bytes();
-                if bytes > limit && !gone.contains(&block.meta().ulid) {
-                    gone.push(block.meta().ulid);
-                }
-            }
-        }
-        if !gone.is_empty() {
-            tracing::info!(tenant = %tenant.name, blocks = gone.len(), "dropping expired blocks");
-            tenant.blocks.drop_blocks(&gone);
         }
     }
 }

@@ -85,7 +85,7 @@ fn late_samples_of_any_age_are_there_at_once_and_survive() {
 
 #[test]
 fn times_outside_what_can_be_kept_are_refused_and_the_rest_is_stored() {
-    let bench = Bench::with(|options| options.retention_ms = Some(1000));
+    let bench = Bench::with(|options| options.retention.time_ms = Some(1000));
     let ahead = NOW_MS + 600_000;
     let tried = [
         NOW_MS - 1001,

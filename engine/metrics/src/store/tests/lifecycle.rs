@@ -10,6 +10,7 @@ use obsq_model::{
 use obsq_source::{MetricAppender as _, MetricBatch, MetricSource as _, SeriesBatch};
 
 use super::bench::{Bench, NOW_MS, everything, floats, labels};
+use crate::Retention;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -276,7 +277,7 @@ fn a_clock_that_jumps_makes_nothing_late_that_was_not() {
 
 #[test]
 fn blocks_go_when_they_are_wholly_older_than_the_retention() {
-    let bench = Bench::with(|options| options.retention_ms = Some(24 * HOUR_MS));
+    let bench = Bench::with(|options| options.retention.time_ms = Some(24 * HOUR_MS));
     bench.write(vec![floats("a", &[(NOW_MS, 1.0)])]).unwrap();
     tick_at(&bench, 3 * HOUR_MS);
     tick_at(&bench, 26 * HOUR_MS - 1);
@@ -292,7 +293,7 @@ fn blocks_go_when_they_are_wholly_older_than_the_retention() {
 
 #[test]
 fn the_oldest_blocks_go_when_there_are_too_many_bytes() {
-    let bench = Bench::with(|options| options.retention_bytes = Some(6_000));
+    let bench = Bench::with(|options| options.retention.bytes = Some(6_000));
     for round in 0..4 {
         let start = NOW_MS + round * 2 * HOUR_MS;
         let noise = |i: i64| (start + i * 7001, (i * i) as f64 / 3.0);
@@ -303,6 +304,53 @@ fn the_oldest_blocks_go_when_there_are_too_many_bytes() {
     }
     assert!((1..3).contains(&bench.store().stats().blocks));
     assert!(values(&bench, "a")[0].0 >= NOW_MS + 4 * HOUR_MS);
+}
+
+#[test]
+fn the_largest_tenant_gives_way_and_a_new_retention_takes_effect() {
+    let bench = Bench::new();
+    let small = Tenant::parse("small").unwrap();
+    let write = |tenant: &Tenant, round: i64, count: i64| {
+        let start = NOW_MS + round * 2 * HOUR_MS;
+        let noise = |i: i64| (start + i * 7001, (i * i) as f64 / 3.0);
+        let samples: Vec<_> = (0..count).map(noise).collect();
+        let batch = MetricBatch {
+            series: vec![floats("a", &samples)],
+            metadata: Vec::new(),
+        };
+        let appended = bench.store().append(tenant, batch).unwrap();
+        appended.durable.wait_blocking().unwrap();
+    };
+    for round in 0..3 {
+        bench.clock.set_ms(NOW_MS + (round + 1) * 2 * HOUR_MS - 1);
+        write(&Tenant::anonymous(), round, 900);
+        // Older than most of the other tenant.
+        if round == 0 {
+            write(&small, round, 50);
+        }
+        tick_at(&bench, (round + 1) * 2 * HOUR_MS + HOUR_MS);
+    }
+    let blocks = |tenant: &Tenant| {
+        let tenant = bench.store().shared.tenant(tenant).unwrap();
+        tenant.blocks.snapshot().len()
+    };
+    let before = bench.store().stats().block_bytes;
+    bench.store().set_retention(Retention {
+        bytes: Some(before / 2),
+        ..Retention::default()
+    });
+    bench.store().tick().unwrap();
+    assert!(bench.store().stats().block_bytes <= before / 2);
+    assert_eq!(blocks(&small), 1);
+    assert!((1..3).contains(&blocks(&Tenant::anonymous())));
+    // Of no disk are nought percent so much.
+    bench.store().set_retention(Retention {
+        percentage: Some(1e-9),
+        bytes: Some(u64::MAX),
+        ..Retention::default()
+    });
+    bench.store().tick().unwrap();
+    assert_eq!(bench.store().stats().blocks, 0);
 }
 
 #[test]

@@ -60,12 +60,10 @@ fn topics_are_explained() {
 
 #[test]
 fn completions_and_manual_pages_are_made_for_every_shell_and_command() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        assert!(
-            printed(&["completions", shell]).contains("explain"),
-            "{shell}"
-        );
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(printed(&["completions", shell]).contains("__complete"));
     }
+    assert!(printed(&["completions", "powershell"]).contains("explain"));
     assert!(printed(&["man", "query"]).starts_with(".ie"));
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man1");

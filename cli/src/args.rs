@@ -15,7 +15,7 @@ use crate::commands;
 use crate::console::{ColourChoice, LogFormat, PagingChoice, Tty, Verbosity};
 use crate::environment::Environment;
 
-pub(crate) use environment::variable;
+pub(crate) use environment::{bind as bind_environment, variable};
 pub(crate) use listing::ListingArgs;
 pub(crate) use output::{Format, OutputArgs};
 pub(crate) use source::{AccessArgs, SourceArgs};
@@ -126,6 +126,8 @@ pub(crate) enum Command {
     Check(commands::CheckArgs),
     #[command(hide = true)]
     Tsdb(commands::TsdbArgs),
+    #[command(hide = true, name = "__complete")]
+    Complete(commands::CompleteArgs),
     #[command(hide = true)]
     ExitCodes(commands::ExitCodesArgs),
     #[command(hide = true)]

@@ -2,6 +2,7 @@
 
 mod cardinality;
 mod check;
+mod complete;
 mod completions;
 mod config;
 mod ctx;
@@ -26,6 +27,7 @@ mod tsdb;
 
 pub(crate) use cardinality::{CardinalityArgs, cardinality};
 pub(crate) use check::{CheckArgs, check};
+pub(crate) use complete::{CompleteArgs, complete};
 pub(crate) use completions::{CompletionsArgs, completions};
 pub(crate) use config::{ConfigArgs, config};
 pub(crate) use ctx::{CtxArgs, ctx};

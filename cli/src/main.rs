@@ -76,6 +76,7 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Ctx(args)) => commands::ctx(&args, session),
         Some(Command::Config(args)) => commands::config(&args, session),
         Some(Command::Completions(args)) => commands::completions(&args, session),
+        Some(Command::Complete(args)) => commands::complete(&args, session),
         Some(Command::Man(args)) => commands::man(&args, session),
         Some(Command::Check(args)) => commands::check(&args, session),
         Some(Command::Tsdb(args)) => commands::tsdb(&args, session),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 use jiff::tz::TimeZone;
 use obsq_metrics::BlockSet;
-use obsq_model::TimeRange;
+use obsq_model::{Clock, TimeRange};
 use obsq_query_lang::promql::parse_selector;
 use obsq_source::MetricSource;
 
@@ -48,29 +48,45 @@ pub(crate) fn open(args: &SourceArgs, session: &mut Session) -> Result<Opened, F
 }
 
 fn who_answers(target: &Target, session: &Session) -> Result<Box<dyn Api>, Failure> {
-    let clock = || Arc::clone(&session.clock);
-    let (source, name): (Arc<dyn MetricSource>, String) = match &target.place {
-        Place::Server(url) => {
-            return Ok(Box::new(HttpApi::new(url, &target.access, target.timeout)?));
+    if target.place != Place::Stdin {
+        return connect(target, &session.clock);
+    }
+    let mut set = BlockSet::default();
+    let text = read_stdin(session)?;
+    set.add_samples(read_exposition(&text, session.clock.now_ms())?);
+    local(
+        Arc::new(set),
+        "standard input".into(),
+        target,
+        &session.clock,
+    )
+}
+
+/// Prepares to ask a server or a directory. Standard input, which can be read once, is no such
+/// place: it is an empty one.
+pub(crate) fn connect(target: &Target, clock: &Arc<dyn Clock>) -> Result<Box<dyn Api>, Failure> {
+    match &target.place {
+        Place::Server(url) => Ok(Box::new(HttpApi::new(url, &target.access, target.timeout)?)),
+        Place::Data(dir) => {
+            let source = open_directory(dir, Arc::clone(clock))?;
+            local(source, dir.display().to_string(), target, clock)
         }
-        Place::Data(dir) => (open_directory(dir, clock())?, dir.display().to_string()),
         Place::Stdin => {
-            let mut set = BlockSet::default();
-            set.add_samples(read_exposition(
-                &read_stdin(session)?,
-                session.clock.now_ms(),
-            )?);
-            (Arc::new(set), "standard input".into())
+            let empty = Arc::new(BlockSet::default());
+            local(empty, "standard input".into(), target, clock)
         }
-    };
+    }
+}
+
+fn local(
+    source: Arc<dyn MetricSource>,
+    name: String,
+    target: &Target,
+    clock: &Arc<dyn Clock>,
+) -> Result<Box<dyn Api>, Failure> {
     let tenant = tenant(target.access.org_id.as_deref())?;
-    Ok(Box::new(LocalApi::new(
-        source,
-        tenant,
-        name,
-        clock(),
-        target.timeout,
-    )?))
+    let api = LocalApi::new(source, tenant, name, Arc::clone(clock), target.timeout)?;
+    Ok(Box::new(api))
 }
 
 /// How the answer shall look.

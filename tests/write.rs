@@ -184,3 +184,54 @@ fn otlp_errors_come_in_the_encoding_of_the_request() {
     );
     assert_eq!(post("text/plain", b"").status, 415);
 }
+
+/// The time of the first data point of [`delta`] behind the restart, in seconds.
+const DELTA_END: u64 = 1_700_000_000;
+
+/// Returns an OTLP request with one delta of each of two counters; only the first tells its start.
+fn delta(end_seconds: u64, value: u64) -> String {
+    let end = end_seconds * 1_000_000_000;
+    let start = end - 60_000_000_000;
+    let sum = |name: &str, start: u64| {
+        format!(
+            r#"{{"name":"{name}","sum":{{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{{"startTimeUnixNano":"{start}","timeUnixNano":"{end}","asDouble":{value}}}]}}}}"#
+        )
+    };
+    let metrics = [sum("told", start), sum("untold", 0)].join(",");
+    format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{metrics}]}}]}}]}}"#)
+}
+
+#[test]
+fn deltas_before_and_behind_a_restart_are_counted_once() {
+    let headers = [("content-type", "application/json")];
+    let push = |server: &Server, end: u64, value: u64| {
+        let body = delta(end, value);
+        let answer = server.request("POST", "/v1/metrics", &headers, body.as_bytes());
+        assert_eq!((answer.status, answer.text().as_str()), (200, "{}"));
+    };
+    let server = Server::start();
+    push(&server, DELTA_END - 120, 2);
+    push(&server, DELTA_END - 60, 3);
+    let server = Server::start_in(server.kill(), &[]);
+    // More than all before: the values alone do not show that the sum began anew.
+    push(&server, DELTA_END, 8);
+    push(&server, DELTA_END + 60, 1);
+    for name in ["told_total", "untold_total"] {
+        let value = |expression: String, time: u64| {
+            let result = server.query(&expression, &time.to_string());
+            result[0]["value"][1]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        assert_eq!(value(name.to_owned(), DELTA_END), "8", "{name}");
+        let resets = format!("resets({name}[4m])");
+        assert_eq!(value(resets, DELTA_END + 60), "1", "{name}");
+        let grown = format!("60 * irate({name}[2m])");
+        assert_eq!(value(grown, DELTA_END), "8", "{name}");
+        // 8 and 1 between the samples, and what is extrapolated to the first of three minutes.
+        let grown = value(format!("increase({name}[3m])"), DELTA_END + 60);
+        let grown: f64 = grown.parse().unwrap();
+        assert!((9.0..=13.5).contains(&grown), "{name}: {grown}");
+    }
+}

@@ -8,6 +8,9 @@ use rustc_hash::FxHashMap;
 
 use super::total::Total;
 
+/// Times are stored in milliseconds.
+const NS_PER_MS: u64 = 1_000_000;
+
 /// How much is remembered of delta series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeltaLimits {
@@ -105,12 +108,13 @@ impl DeltaStates {
         self.sweep(&mut state, now_ms);
         self.check_room(&state)?;
         self.series.fetch_add(1, Ordering::Relaxed);
+        let start_ns = known_start(&point);
         let accumulated = Accumulated {
-            start_ns: point.start_ns,
+            start_ns,
             total: point.value.clone(),
         };
         let series = DeltaSeries {
-            start_ns: point.start_ns,
+            start_ns,
             last_ns: point.time_ns,
             seen_ms: now_ms,
             total: point.value,
@@ -154,6 +158,16 @@ impl DeltaStates {
     }
 }
 
+/// Returns when the sum that begins with `point` began. Where the point does not tell, as late as can
+/// be: what was stored of the series before the sum was forgotten must lie before its start, for
+/// otherwise a sum that has grown beyond the old one would pass for its continuation.
+fn known_start(point: &DeltaPoint) -> u64 {
+    match point.start_ns {
+        0 => point.time_ns.saturating_sub(NS_PER_MS),
+        start_ns => start_ns,
+    }
+}
+
 impl DeltaSeries {
     fn add(&mut self, point: DeltaPoint, now_ms: i64) -> Result<Accumulated, String> {
         if point.time_ns < self.last_ns {
@@ -163,7 +177,7 @@ impl DeltaSeries {
         if point.time_ns > self.last_ns {
             if self.total.add(&point.value).is_err() {
                 // Other bucket bounds: the sum cannot go on, so it starts anew.
-                self.start_ns = point.start_ns.max(self.last_ns);
+                self.start_ns = known_start(&point).max(self.last_ns);
                 self.total = point.value;
             }
             self.last_ns = point.time_ns;
@@ -207,6 +221,24 @@ mod tests {
         assert_eq!(add(&states, "a", 20, 3.0), Ok(5.0));
         assert!(add(&states, "a", 15, 1.0).is_err());
         assert_eq!(add(&states, "b", 15, 1.0), Ok(1.0));
+    }
+
+    #[test]
+    fn a_sum_without_a_start_begins_right_before_its_first_point() {
+        let (states, _clock) = states(DeltaLimits::default());
+        let labels = Labels::from_pairs(&[("__name__", "a")]);
+        let start = |start_ns, time_ns| {
+            let point = DeltaPoint {
+                start_ns,
+                time_ns,
+                value: Total::Number(1.0),
+            };
+            let sum = states.add(&Tenant::anonymous(), &labels, point);
+            sum.unwrap().start_ns
+        };
+        assert_eq!(start(0, 60_000_000_000), 59_999_000_000);
+        assert_eq!(start(0, 70_000_000_000), 59_999_000_000);
+        assert_eq!(start(65_000_000_000, 80_000_000_000), 59_999_000_000);
     }
 
     #[test]

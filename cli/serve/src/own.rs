@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::http::pool::compute;
 use crate::http::respond::{answer, api_error, text};
 use crate::prom::{ApiError, ErrorType, with_causes};
+use crate::telemetry::families_to_text;
 
 const PAGE: &str = include_str!("own/page.html");
 
@@ -62,7 +63,7 @@ async fn flush(State(app): State<Arc<App>>) -> Response<Body> {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
-    let page = app.telemetry.page(&app);
+    let page = families_to_text(&app.telemetry.families(&app));
     answer(
         StatusCode::OK,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use obsq_metrics::{HeadStatus, MetricStore, Retention, StoreOptions, StoreStats};
+use obsq_metrics::{BlockMeta, HeadStatus, MetricStore, Retention, StoreOptions, StoreStats};
 use obsq_model::{Clock, Matcher, Tenant, TimeRange};
 use obsq_source::{MetricAppender, MetricSource};
 
@@ -58,6 +58,11 @@ impl Stores {
     /// Returns what the head of `tenant` holds, at most `limit` entries per list.
     pub(crate) fn head_status(&self, tenant: &Tenant, limit: usize) -> HeadStatus {
         self.metrics.head_status(tenant, limit)
+    }
+
+    /// Returns what the blocks of `tenant` say of themselves, by their earliest time.
+    pub(crate) fn block_metas(&self, tenant: &Tenant) -> Vec<BlockMeta> {
+        self.metrics.block_metas(tenant)
     }
 
     /// Seals everything that the heads hold.

@@ -218,6 +218,17 @@ pub fn apply(labels: &Labels, rules: &[RelabelConfig]) -> Option<Labels> {
         .then(|| builder.build())
 }
 
+/// Applies `rules` in order and returns what each leaves; `None` from the one on that drops the set.
+pub fn steps(labels: &Labels, rules: &[RelabelConfig]) -> Vec<Option<Labels>> {
+    let mut builder = labels.to_builder();
+    let mut kept = true;
+    let left = rules.iter().map(|rule| {
+        kept = kept && keeps(&mut builder, rule);
+        kept.then(|| builder.clone().build())
+    });
+    left.collect()
+}
+
 /// Applies one rule; says whether the set is kept.
 fn keeps(labels: &mut LabelsBuilder, rule: &RelabelConfig) -> bool {
     let sources: Vec<_> = rule

@@ -222,3 +222,32 @@ async fn status_pages_tell_options_and_contents() {
         "vectorSelector"
     );
 }
+
+#[tokio::test]
+async fn own_metrics_are_chosen_by_a_pattern_for_the_whole_name() {
+    let server = TestServer::start().await;
+    let ask = async |query: &str| -> Value {
+        let answer = server
+            .get(&format!("/api/v1/status/self_metrics{query}"))
+            .await;
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let names = |answer: Value| -> Vec<String> {
+        let families = answer["data"].as_array().unwrap().clone();
+        let name = |family: &Value| family["name"].as_str().unwrap().to_owned();
+        families.iter().map(name).collect()
+    };
+    assert!(names(ask("").await).len() > 20);
+    let chosen = names(ask("?metric_name_pattern=obsq_wal_sync.*").await);
+    assert_eq!(
+        chosen,
+        ["obsq_wal_sync_seconds_total", "obsq_wal_syncs_total"]
+    );
+    assert!(names(ask("?metric_name_pattern=obsq_wal").await).is_empty());
+    let refused = ask("?metric_name_pattern=[invalid").await;
+    let problem = refused["error"].as_str().unwrap();
+    assert!(
+        problem.starts_with("invalid metric_name_pattern: "),
+        "{problem}"
+    );
+}

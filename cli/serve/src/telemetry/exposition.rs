@@ -1,93 +1,73 @@
-//! A writer of the Prometheus text format.
+//! Metrics as they are shown: as text, and as JSON.
 
-use std::fmt::Write as _;
+mod families;
+mod text;
+
+pub(crate) use families::families_to_json;
+pub(crate) use text::{families_to_text, push_label_value};
 
 use super::metric::Metric;
-use crate::prom::float_text;
 
-/// Collects a page.
-#[derive(Debug, Default)]
-pub(crate) struct Exposition {
-    text: String,
+/// A metric with its samples.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(super) metric: Metric,
+    samples: Vec<Sample>,
 }
 
-impl Exposition {
-    /// Returns the page.
-    pub(crate) fn into_text(self) -> String {
-        self.text
-    }
-
-    /// Starts a metric.
-    pub(crate) fn head(&mut self, metric: Metric) {
-        let (name, kind) = (metric.name(), metric.metric_type().as_str());
-        let help = metric.help();
-        write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n").unwrap_or_default();
-    }
-
-    /// Writes one sample of a counter or gauge.
-    pub(crate) fn sample(&mut self, metric: Metric, labels: &[(&str, &str)], value: f64) {
-        self.line(metric.name(), "", labels, None, value);
-    }
-
-    /// Writes a histogram; `by_bucket` counts are cumulative.
-    pub(crate) fn histogram(
-        &mut self,
-        metric: Metric,
-        labels: &[(&str, &str)],
-        bounds: &[f64],
-        by_bucket: &[u64],
-        (count, sum): (u64, f64),
-    ) {
-        let name = metric.name();
-        for (bound, bucket) in bounds.iter().zip(by_bucket) {
-            self.line(
-                name,
-                "_bucket",
-                labels,
-                Some(&float_text(*bound)),
-                *bucket as f64,
-            );
-        }
-        self.line(name, "_bucket", labels, Some("+Inf"), count as f64);
-        self.line(name, "_sum", labels, None, sum);
-        self.line(name, "_count", labels, None, count as f64);
-    }
-
-    fn line(
-        &mut self,
-        name: &str,
-        suffix: &str,
-        labels: &[(&str, &str)],
-        le: Option<&str>,
-        value: f64,
-    ) {
-        self.text.push_str(name);
-        self.text.push_str(suffix);
-        let labels = labels.iter().copied().chain(le.map(|le| ("le", le)));
-        let mut open = false;
-        for (name, value) in labels {
-            self.text.push(if open { ',' } else { '{' });
-            open = true;
-            write!(self.text, "{name}=\"").unwrap_or_default();
-            push_label_value(&mut self.text, value);
-            self.text.push('"');
-        }
-        if open {
-            self.text.push('}');
-        }
-        writeln!(self.text, " {}", float_text(value)).unwrap_or_default();
-    }
+#[derive(Debug)]
+struct Sample {
+    labels: Vec<(&'static str, String)>,
+    value: Value,
 }
 
-/// Appends a label's value with backslash, quote and line end escaped.
-pub(crate) fn push_label_value(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
+#[derive(Debug)]
+enum Value {
+    Number(f64),
+    Histogram(Histogram),
+}
+
+/// The counts of the buckets are cumulative; that of the last one, `+Inf`, is `count`.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    pub(super) bounds: &'static [f64],
+    pub(super) by_bucket: Vec<u64>,
+    pub(super) count: u64,
+    pub(super) sum: f64,
+}
+
+impl Family {
+    /// Returns a metric without samples.
+    pub(super) fn new(metric: Metric) -> Self {
+        Self {
+            metric,
+            samples: Vec::new(),
         }
+    }
+
+    /// Returns the name of the metric.
+    pub(crate) fn name(&self) -> &'static str {
+        self.metric.name()
+    }
+
+    /// Adds a sample of a counter or gauge.
+    pub(super) fn sample(&mut self, labels: &[(&'static str, &str)], value: f64) {
+        self.push(labels, Value::Number(value));
+    }
+
+    /// Adds a sample of a histogram.
+    pub(super) fn histogram(&mut self, labels: &[(&'static str, &str)], histogram: Histogram) {
+        self.push(labels, Value::Histogram(histogram));
+    }
+
+    fn push(&mut self, labels: &[(&'static str, &str)], value: Value) {
+        let labels = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        self.samples.push(Sample {
+            labels: labels.collect(),
+            value,
+        });
     }
 }
 
@@ -95,27 +75,19 @@ pub(crate) fn push_label_value(text: &mut String, value: &str) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn samples_and_histograms_follow_the_text_format() {
-        let mut page = Exposition::default();
-        page.head(Metric::BuildInfo);
-        page.sample(Metric::BuildInfo, &[("version", "a\"\\\n")], 1.0);
-        page.histogram(
-            Metric::HttpRequestDuration,
-            &[("route", "/")],
-            &[0.5, 1.0],
-            &[1, 2],
-            (3, 7.25),
-        );
-        let expected = r#"# HELP obsq_build_info Always 1; the label tells the version.
-# TYPE obsq_build_info gauge
-obsq_build_info{version="a\"\\\n"} 1
-obsq_http_request_duration_seconds_bucket{route="/",le="0.5"} 1
-obsq_http_request_duration_seconds_bucket{route="/",le="1"} 2
-obsq_http_request_duration_seconds_bucket{route="/",le="+Inf"} 3
-obsq_http_request_duration_seconds_sum{route="/"} 7.25
-obsq_http_request_duration_seconds_count{route="/"} 3
-"#;
-        assert_eq!(page.into_text(), expected);
+    pub(super) fn families() -> Vec<Family> {
+        let mut info = Family::new(Metric::BuildInfo);
+        info.sample(&[("version", "a\"\\\n")], 1.0);
+        let mut panics = Family::new(Metric::Panics);
+        panics.sample(&[], f64::INFINITY);
+        let mut durations = Family::new(Metric::HttpRequestDuration);
+        let histogram = Histogram {
+            bounds: &[0.5, 1.0],
+            by_bucket: vec![1, 2],
+            count: 3,
+            sum: 7.25,
+        };
+        durations.histogram(&[("route", "/")], histogram);
+        vec![info, panics, durations]
     }
 }

@@ -26,6 +26,13 @@ pub(super) fn config(config: &Config) -> String {
     map.into_yaml().to_text()
 }
 
+impl ScrapeConfig {
+    /// Returns the job as an entry of `scrape_configs`, defaults filled in and secrets hidden.
+    pub fn to_yaml(&self) -> String {
+        scrape_config(self).to_text()
+    }
+}
+
 /// A map in the making.
 #[derive(Default)]
 struct Map(Vec<(&'static str, Yaml)>);

@@ -156,3 +156,15 @@ fn actions_are_named_in_any_case() {
     }
     assert_eq!(Action::from_name("other"), None);
 }
+
+#[test]
+fn steps_show_what_each_rule_leaves() {
+    let rules = [
+        targeted(rule(Action::Replace), "b", "new"),
+        sourced(Action::Drop, &["b"], "new"),
+        targeted(rule(Action::Replace), "b", "late"),
+    ];
+    let left = steps(&Labels::from_pairs(&[("a", "x")]), &rules);
+    let expected = Labels::from_pairs(&[("a", "x"), ("b", "new")]);
+    assert_eq!(left, [Some(expected), None, None]);
+}

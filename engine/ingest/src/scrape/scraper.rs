@@ -124,6 +124,12 @@ impl Scraper {
         shown.keys().cloned().collect()
     }
 
+    /// Returns the configuration of a job, or `None` when there is no job of that name.
+    pub fn pool_config(&self, name: &str) -> Option<Arc<ScrapeConfig>> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(name).map(|pool| pool.config())
+    }
+
     /// Returns the metadata that each target gave.
     pub fn target_metadata(&self) -> Vec<TargetMetadata> {
         self.pools()

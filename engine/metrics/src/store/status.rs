@@ -6,6 +6,7 @@ use obsq_model::{METRIC_NAME, Tenant};
 use obsq_wal::Wal;
 
 use super::{MetricStore, Shared};
+use crate::block::BlockMeta;
 use crate::head::Head;
 use crate::stats::{HeadStatus, NamedCount, StoreStats};
 
@@ -45,6 +46,17 @@ impl MetricStore {
     pub fn head_status(&self, tenant: &Tenant, limit: usize) -> HeadStatus {
         let tenant = self.shared.tenant(tenant);
         tenant.map_or_else(HeadStatus::default, |tenant| tenant.head.status(limit))
+    }
+
+    /// Returns what the blocks of `tenant` say of themselves, by their earliest time.
+    pub fn block_metas(&self, tenant: &Tenant) -> Vec<BlockMeta> {
+        let Some(tenant) = self.shared.tenant(tenant) else {
+            return Vec::new();
+        };
+        let blocks = tenant.blocks.snapshot();
+        let mut metas: Vec<_> = blocks.iter().map(|block| block.meta().clone()).collect();
+        metas.sort_by_key(|meta| (meta.min_time, meta.ulid));
+        metas
     }
 }
 

@@ -8,12 +8,14 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use obsq_model::rfc3339;
+use obsq_query_lang::Regex;
 use obsq_query_lang::promql::Function;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use crate::app::{App, hostname};
-use crate::prom::Answer;
+use crate::prom::{Answer, ApiError};
+use crate::telemetry::families_to_json;
 
 /// The version of Prometheus whose API is kept; clients switch features on by it.
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";
@@ -25,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/status/config", get(config))
         .route("/status/flags", get(flags))
         .route("/status/walreplay", get(walreplay))
+        .route("/status/self_metrics", get(self_metrics))
         .route("/features", get(features))
         .route(
             "/notifications",
@@ -85,6 +88,21 @@ async fn config(State(app): State<Arc<App>>, call: Call) -> Response {
 async fn walreplay(State(app): State<Arc<App>>, call: Call) -> Response {
     let current = u8::from(app.is_ready());
     done(call, json!({"min": 0, "max": 1, "current": current}))
+}
+
+async fn self_metrics(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
+    let pattern = match call.form.get("metric_name_pattern") {
+        "" => None,
+        text => Some(Regex::anchored(text).map_err(|error| {
+            ApiError::bad_data(format!("invalid metric_name_pattern: {error}"))
+        })?),
+    };
+    let mut families = app.telemetry.families(&app);
+    families.retain(|family| {
+        let pattern = pattern.as_ref();
+        pattern.is_none_or(|pattern| pattern.is_match(family.name()))
+    });
+    Ok(done(call, families_to_json(&families)))
 }
 
 async fn features(State(app): State<Arc<App>>, call: Call) -> Response {

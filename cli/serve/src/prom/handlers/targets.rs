@@ -1,5 +1,6 @@
 //! Targets that are scraped.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use obsq_ingest::config::ScrapeConfig;
+use obsq_ingest::relabel::{self, RelabelConfig};
 use obsq_ingest::scrape::{DroppedTarget, PoolSnapshot, TargetMetadata, TargetSnapshot};
 use obsq_model::{Labels, MIN_TIME_MS, Matcher, MetricMetadata, rfc3339};
 use serde_json::{Map, Value, json};
@@ -20,13 +23,77 @@ use crate::prom::{Answer, ApiError, Form, GlobalUrl};
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/scrape_pools", get(scrape_pools))
+        .route("/scrape_pools/config", get(scrape_pool_config))
         .route("/targets", get(targets))
+        .route("/targets/relabel_steps", get(relabel_steps))
         .route("/targets/metadata", get(metadata))
 }
 
 async fn scrape_pools(State(app): State<Arc<App>>, call: Call) -> Response {
     let pools = app.scraper.scrape_pools();
     call.answer(&Answer::plain(json!({"scrapePools": pools})))
+}
+
+async fn scrape_pool_config(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
+    let config = pool_config(&app, &call.form)?;
+    Ok(call.answer(&Answer::plain(json!({"yaml": config.to_yaml()}))))
+}
+
+fn pool_config(app: &App, form: &Form) -> Result<Arc<ScrapeConfig>, ApiError> {
+    let name = form.get("scrapePool");
+    if name.is_empty() {
+        return Err(ApiError::bad_data("no scrapePool parameter provided"));
+    }
+    let config = app.scraper.pool_config(name);
+    config.ok_or_else(|| {
+        let message = format!("error retrieving scrape config: scrape pool {name:?} not found");
+        ApiError::bad_data(message)
+    })
+}
+
+async fn relabel_steps(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
+    if call.form.get("scrapePool").is_empty() {
+        return Err(ApiError::bad_data("no scrapePool parameter provided"));
+    }
+    let labels = match call.form.get("labels") {
+        "" => return Err(ApiError::bad_data("no labels parameter provided")),
+        text => serde_json::from_str::<BTreeMap<String, String>>(text)
+            .map_err(|error| ApiError::bad_data(format!("error parsing labels: {error}")))?,
+    };
+    let labels: Vec<_> = labels.into_iter().collect();
+    let config = pool_config(&app, &call.form)?;
+    let steps = steps(&Labels::from_pairs(&labels), &config.relabel_configs);
+    Ok(call.answer(&Answer::plain(json!({"steps": steps}))))
+}
+
+fn steps(labels: &Labels, rules: &[RelabelConfig]) -> Value {
+    let left = relabel::steps(labels, rules);
+    let steps = rules.iter().zip(left);
+    steps
+        .map(|(rule, left)| {
+            let output = left.as_ref().map_or_else(|| json!({}), object);
+            json!({"rule": rule_object(rule), "output": output, "keep": left.is_some()})
+        })
+        .collect()
+}
+
+fn rule_object(rule: &RelabelConfig) -> Value {
+    let mut object = json!({
+        "separator": rule.separator,
+        "regex": rule.regex.as_str(),
+        "replacement": rule.replacement,
+        "action": rule.action.as_str(),
+    });
+    if !rule.source_labels.is_empty() {
+        object["source_labels"] = json!(rule.source_labels);
+    }
+    if rule.modulus != 0 {
+        object["modulus"] = rule.modulus.into();
+    }
+    if !rule.target_label.is_empty() {
+        object["target_label"] = json!(rule.target_label);
+    }
+    object
 }
 
 async fn targets(State(app): State<Arc<App>>, call: Call) -> Response {
@@ -164,6 +231,7 @@ fn entry(target: &Labels, family: Option<&String>, metadata: &MetricMetadata) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestServer;
     use obsq_ingest::scrape::TargetHealth;
     use obsq_model::MetricType;
 
@@ -228,5 +296,71 @@ mod tests {
         assert_eq!(ask(&[("match_target", "{job=\"b\"}")]).unwrap(), json!([]));
         assert_eq!(ask(&[("limit", "0")]).unwrap(), json!([]));
         assert!(ask(&[("limit", "x")]).is_err() && ask(&[("match_target", "{")]).is_err());
+    }
+
+    #[tokio::test]
+    async fn configuration_and_relabelling_of_a_job_are_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("obsq.yml");
+        let text = r#"scrape_configs:
+- job_name: shop
+  relabel_configs:
+  - {source_labels: [a, b], target_label: c, replacement: "x$1"}
+  - {source_labels: [c], regex: "xdrop.*", action: drop}
+"#;
+        std::fs::write(&file, text).unwrap();
+        let server = TestServer::start_with(|options| options.config_file = Some(file)).await;
+        server.app.reload().await.unwrap();
+        let ask = async |path: &str| -> Value {
+            let answer = server.get(path).await;
+            serde_json::from_slice(&answer.body).unwrap()
+        };
+        let config = ask("/api/v1/scrape_pools/config?scrapePool=shop").await;
+        let yaml = config["data"]["yaml"].as_str().unwrap();
+        assert!(yaml.starts_with("job_name: shop\n") && yaml.contains("metrics_path: /metrics"));
+        let path = "/api/v1/targets/relabel_steps?scrapePool=shop&labels=";
+        let kept = ask(&format!("{path}%7B%22a%22:%221%22%7D")).await;
+        let expected = json!({
+            "source_labels": ["a", "b"],
+            "separator": ";",
+            "regex": "(.*)",
+            "target_label": "c",
+            "replacement": "x$1",
+            "action": "replace",
+        });
+        assert_eq!(kept["data"]["steps"][0]["rule"], expected);
+        assert_eq!(
+            kept["data"]["steps"][1]["output"],
+            json!({"a": "1", "c": "x1;"})
+        );
+        let dropped = ask(&format!("{path}%7B%22a%22:%22drop%22%7D")).await;
+        let step = &dropped["data"]["steps"][1];
+        assert_eq!(
+            (&step["output"], &step["keep"]),
+            (&json!({}), &json!(false))
+        );
+        for (path, problem) in [
+            (
+                "/api/v1/scrape_pools/config",
+                "no scrapePool parameter provided",
+            ),
+            (
+                "/api/v1/scrape_pools/config?scrapePool=no",
+                "error retrieving scrape config: scrape pool \"no\" not found",
+            ),
+            (
+                "/api/v1/targets/relabel_steps?scrapePool=shop",
+                "no labels parameter provided",
+            ),
+        ] {
+            let answer = ask(path).await;
+            assert_eq!(
+                (&answer["errorType"], &answer["error"]),
+                (&json!("bad_data"), &json!(problem))
+            );
+        }
+        let answer = ask(&format!("{path}[1]")).await;
+        let problem = answer["error"].as_str().unwrap();
+        assert!(problem.starts_with("error parsing labels: "), "{problem}");
     }
 }

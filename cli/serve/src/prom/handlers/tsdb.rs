@@ -6,18 +6,20 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use obsq_metrics::{HeadStatus, NamedCount};
+use obsq_metrics::{BlockMeta, HeadStatus, NamedCount};
 use serde_json::{Value, json};
 
 use super::call::Call;
 use crate::app::App;
-use crate::prom::{Answer, ApiError, Form};
+use crate::prom::{Answer, ApiError, ErrorType, Form};
 
 /// The most entries of one list.
 const MAX_LIMIT: usize = 10_000;
 
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/status/tsdb", get(tsdb))
+    Router::new()
+        .route("/status/tsdb", get(tsdb))
+        .route("/status/tsdb/blocks", get(blocks))
 }
 
 async fn tsdb(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
@@ -25,6 +27,25 @@ async fn tsdb(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiEr
     let work = call.run(app, None, move |turn| {
         let status = turn.app.stores.head_status(&turn.tenant, limit);
         Ok(Answer::plain(answer(&status)))
+    });
+    work.await
+}
+
+/// The sections of other programs in a block's description are left out, as Prometheus does.
+async fn blocks(State(app): State<Arc<App>>, call: Call) -> Result<Response, ApiError> {
+    let work = call.run(app, None, move |turn| {
+        let metas = turn.app.stores.block_metas(&turn.tenant).into_iter();
+        let metas = metas.map(|meta| {
+            let (thanos, obsq) = (None, None);
+            serde_json::to_value(BlockMeta {
+                thanos,
+                obsq,
+                ..meta
+            })
+        });
+        let metas: Result<Vec<Value>, _> = metas.collect();
+        let metas = metas.map_err(|error| ApiError::new(ErrorType::Internal, error.to_string()))?;
+        Ok(Answer::plain(json!({"blocks": metas})))
     });
     work.await
 }
@@ -70,6 +91,7 @@ fn list(counts: &[NamedCount]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestServer;
 
     #[test]
     fn the_limit_is_a_positive_number() {
@@ -82,6 +104,30 @@ mod tests {
         ] {
             assert_eq!(limit(text).unwrap_err().message, problem);
         }
+    }
+
+    #[tokio::test]
+    async fn blocks_are_described_once_sealed() {
+        let server = TestServer::start().await;
+        let ask = async || -> Value {
+            let answer = server.get("/api/v1/status/tsdb/blocks").await;
+            serde_json::from_slice(&answer.body).unwrap()
+        };
+        assert_eq!(ask().await["data"], json!({"blocks": []}));
+        let labels = [("__name__", "up")];
+        let samples = [(1_700_000_000_000, 1.0), (1_700_000_015_000, 2.0)];
+        server.store("anonymous", &labels, &samples).await;
+        let app = Arc::clone(&server.app);
+        tokio::task::spawn_blocking(move || app.flush())
+            .await
+            .unwrap()
+            .unwrap();
+        let block = ask().await["data"]["blocks"][0].take();
+        let time = |name: &str| block[name].as_i64().unwrap();
+        assert!(time("minTime") <= samples[0].0 && time("maxTime") > samples[1].0);
+        assert_eq!(block["stats"]["numSamples"], 2);
+        assert_eq!(block["compaction"]["level"], 1);
+        assert!(block["ulid"].is_string() && block.get("obsq").is_none());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Metrics about the server itself.
 //!
-//! Every name stands in one enum, [`Metric`], with its type and help; `docs/metrics.md` lists the
+//! Every name stands in one enum, [`metric::Metric`], with its type and help; `docs/metrics.md` lists the
 //! same, and a snapshot test holds the names.
 
 mod exposition;

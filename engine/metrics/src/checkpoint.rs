@@ -266,7 +266,7 @@ fn take_series(bytes: &mut Bytes<'_>, head: &Head) -> Option<()> {
     state.full = take_chunks(bytes, files)?;
     let mut late = Late::default();
     late.chunks = take_chunks(bytes, files)?;
-    late.set_buffer(take_run(bytes, &mut 0)?);
+    late.set_buffer(take_run(bytes, &mut 0)?.into_vec());
     state.late = (!late.is_empty()).then(|| Box::new(late));
     let mut index = head.index.write();
     if index.by_id(id).is_none() {

@@ -222,8 +222,13 @@ impl Head {
 
     /// Takes note of the oldest sample in order and the newest of all.
     fn note_times(&self, oldest_ms: i64, newest_ms: i64) {
-        self.oldest_ms.fetch_min(oldest_ms, Ordering::Relaxed);
-        self.newest_ms.fetch_max(newest_ms, Ordering::Relaxed);
+        // Most often neither changes, and looking is cheaper than writing.
+        if oldest_ms < self.oldest_ms() {
+            self.oldest_ms.fetch_min(oldest_ms, Ordering::Relaxed);
+        }
+        if newest_ms > self.newest_ms() {
+            self.newest_ms.fetch_max(newest_ms, Ordering::Relaxed);
+        }
     }
 
     /// Looks through all series for what is not sealed, and removes those of which the head holds

@@ -13,6 +13,7 @@
 //! loss of any single record orphans no other.
 
 use obsq_model::{Exemplar, Labels, MetricMetadata, MetricType};
+use obsq_source::Samples;
 
 use crate::bytes::{Bytes, put_f64, put_text, put_uvarint, put_varint};
 use crate::samples::{put_run, take_run};
@@ -70,7 +71,7 @@ pub(crate) struct DecodedRecord<'a> {
     /// Empty when the record does not define the tenant.
     pub(crate) tenant_name: &'a str,
     pub(crate) definitions: Vec<(u32, Labels)>,
-    pub(crate) samples: Vec<(u32, Vec<Sample>)>,
+    pub(crate) samples: Vec<(u32, Samples)>,
     pub(crate) exemplars: Vec<(u32, Exemplar)>,
     pub(crate) metadata: Vec<(String, MetricMetadata)>,
 }
@@ -93,7 +94,9 @@ impl<'a> DecodedRecord<'a> {
                 .push((bytes.u32()?, take_labels(&mut bytes)?));
         }
         let mut last_ms = 0;
-        for _index in 0..bytes.count()? {
+        let count = bytes.count()?;
+        record.samples.reserve(count.min(1 << 12));
+        for _index in 0..count {
             record
                 .samples
                 .push((bytes.u32()?, take_run(&mut bytes, &mut last_ms)?));
@@ -209,7 +212,7 @@ mod tests {
             tenant: 3,
             tenant_name: "team",
             definitions: vec![(9, labels)],
-            samples: vec![(9, samples)],
+            samples: vec![(9, samples.into())],
             exemplars: vec![(9, exemplar)],
             metadata: vec![("up".to_owned(), metadata)],
         };

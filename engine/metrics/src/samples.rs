@@ -13,6 +13,7 @@ use std::sync::Arc;
 use obsq_model::{
     BucketSpan, CounterResetHint, FloatHistogram, HistogramValue, IntHistogram, Sample, SampleValue,
 };
+use obsq_source::Samples;
 
 use crate::bytes::{Bytes, put_f64, put_uvarint, put_varint};
 
@@ -59,10 +60,10 @@ fn put_kind(out: &mut Vec<u8>, sample: &Sample) {
 }
 
 /// Reads what [`put_run`] wrote from the same base.
-pub(crate) fn take_run(bytes: &mut Bytes<'_>, last: &mut i64) -> Option<Vec<Sample>> {
+pub(crate) fn take_run(bytes: &mut Bytes<'_>, last: &mut i64) -> Option<Samples> {
     let head = bytes.uvarint()?;
     let (count, mixed) = ((head >> 1) as usize, head & 1 == 1);
-    let mut samples = Vec::with_capacity(count.min(1 << 12));
+    let mut samples = Samples::with_capacity(count.min(1 << 12));
     for _index in 0..count {
         let ts_ms = last.wrapping_add(bytes.varint()?);
         *last = ts_ms;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use obsq_model::{Labels, Sample, Tenant, TimeRange};
-use obsq_source::Error;
+use obsq_source::{Error, Samples};
 use obsq_wal::{Wal, WalOptions, remove_unfinished};
 use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashMap;
@@ -151,7 +151,7 @@ fn recover(shared: &Shared) -> Result<(), Error> {
 }
 
 /// Samples and the number of the log record that they were in.
-type OrphanedRun = (u64, Vec<Sample>);
+type OrphanedRun = (u64, Samples);
 
 /// The state of a start.
 struct Recovery<'a> {
@@ -254,15 +254,19 @@ impl Recovery<'_> {
                 self.insert_samples(&tenant, &series, samples, seq);
             }
         }
+        let mut unknown = Vec::new();
+        let index = tenant.head.index.read();
         for (id, samples) in record.samples {
-            let series = tenant.head.index.read().by_id(id).cloned();
-            if let Some(series) = series {
-                self.insert_samples(&tenant, &series, samples, seq);
-            } else {
-                tenant.head.index.write().reserve_ids(id.saturating_add(1));
-                let orphans = self.orphans.entry((tenant.number(), id)).or_default();
-                orphans.push((seq, samples));
+            match index.by_id(id) {
+                Some(series) => self.insert_samples(&tenant, series, samples, seq),
+                None => unknown.push((id, samples)),
             }
+        }
+        drop(index);
+        for (id, samples) in unknown {
+            tenant.head.index.write().reserve_ids(id.saturating_add(1));
+            let orphans = self.orphans.entry((tenant.number(), id)).or_default();
+            orphans.push((seq, samples));
         }
         for (id, exemplar) in record.exemplars {
             if let Some(series) = tenant.head.index.read().by_id(id) {
@@ -290,7 +294,7 @@ impl Recovery<'_> {
     }
 
     /// Drops those samples of record `seq` that were deleted before their series was known.
-    fn drop_deleted(&self, tenant: u32, labels: &Labels, seq: u64, samples: &mut Vec<Sample>) {
+    fn drop_deleted(&self, tenant: u32, labels: &Labels, seq: u64, samples: &mut Samples) {
         for (of, deleted_seq, deletion) in &self.deletions {
             if *of == tenant && *deleted_seq > seq && deletion.matches(labels) {
                 samples.retain(|sample| !deletion.range.contains(sample.ts_ms));
@@ -302,7 +306,7 @@ impl Recovery<'_> {
         &self,
         tenant: &TenantStore,
         series: &Series,
-        mut samples: Vec<Sample>,
+        mut samples: Samples,
         seq: u64,
     ) {
         // What is older is in the checkpoint; the last record may be there in part.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use obsq_encoding::{ChunkBuilder, EncodedChunk, Encoding};
 use obsq_model::Tenant;
 use obsq_source::Error;
-use obsq_wal::{Damage, FileKind, FramedWriter, Record, Vfs, read_framed};
+use obsq_wal::{Damage, FileKind, FramedWriter, MAX_SEQ, Record, Vfs, read_framed};
 
 use crate::boundary::from_wal;
 use crate::bytes::{Bytes, put_bytes, put_text, put_uvarint, put_varint};
@@ -211,7 +211,7 @@ pub(crate) fn read_checkpoint(
 
 fn take_header(bytes: &mut Bytes<'_>) -> Option<u64> {
     let _version = bytes.byte()?;
-    bytes.uvarint()
+    bytes.uvarint().filter(|seq| *seq <= MAX_SEQ)
 }
 
 fn take_record(
@@ -247,7 +247,7 @@ fn take_record(
 fn take_series(bytes: &mut Bytes<'_>, head: &Head) -> Option<()> {
     let files = &head.files;
     let (id, labels) = (bytes.u32()?, take_labels(bytes)?);
-    let last_seq = bytes.uvarint()?;
+    let last_seq = bytes.uvarint().filter(|seq| *seq <= MAX_SEQ)?;
     let has_newest = bytes.byte()? == 1;
     let newest_ms = bytes.varint().map(|newest| has_newest.then_some(newest))?;
     let mut state = SeriesState {

@@ -43,7 +43,7 @@ pub use framed::{FramedWriter, read_framed};
 pub use lock::DirectoryLock;
 pub use queue::{Done, Epoch, Refused};
 pub use reader::{Damage, Gap, RecordReader};
-pub use record::{FileKind, MAX_PAYLOAD_BYTES, Record};
+pub use record::{FileKind, MAX_PAYLOAD_BYTES, MAX_SEQ, Record};
 pub use stats::WalStats;
 pub use vfs::{
     DiskSpace, DiskVfs, ReadOnlyVfs, Vfs, VfsFile, VfsLock, read_file, remove_unfinished,

@@ -31,6 +31,9 @@ impl FileKind {
     pub const SEGMENT: Self = Self(1);
 }
 
+/// No record has a larger number: at a million a second it takes 140,000 years to get there.
+pub const MAX_SEQ: u64 = 1 << 62;
+
 /// The header of a file of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileHeader {
@@ -60,12 +63,13 @@ impl FileHeader {
         let bytes = bytes.get(..FILE_HEADER_BYTES)?;
         let sound =
             bytes.starts_with(&FILE_MAGIC) && u32_at(bytes, 24)? == crc32c::crc32c(&bytes[..24]);
-        sound.then_some(Self {
+        let header = sound.then_some(Self {
             version: u16_at(bytes, 4)?,
             kind: FileKind(u16_at(bytes, 6)?),
             first_seq: u64_at(bytes, 8)?,
             previous_seq: u64_at(bytes, 16)?,
-        })
+        });
+        header.filter(|header| header.first_seq.max(header.previous_seq) <= MAX_SEQ)
     }
 }
 
@@ -84,9 +88,10 @@ impl RecordHeader {
         let sound =
             bytes.starts_with(&RECORD_MAGIC) && u32_at(bytes, 16)? == crc32c::crc32c(&bytes[..16]);
         let len = u32_at(bytes, 4)? as usize;
-        (sound && len <= MAX_PAYLOAD_BYTES).then_some(Self {
+        let seq = u64_at(bytes, 8)?;
+        (sound && len <= MAX_PAYLOAD_BYTES && seq <= MAX_SEQ).then_some(Self {
             len,
-            seq: u64_at(bytes, 8)?,
+            seq,
             payload_crc: u32_at(bytes, 20)?,
         })
     }

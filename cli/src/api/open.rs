@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use obsq_ingest::exposition::{Format, ParseOptions, parse};
 use obsq_metrics::{BlockSet, MetricStore, PrometheusLog, StoreOptions};
-use obsq_model::{Clock, Tenant};
+use obsq_model::{Clock, ErrorKind, Tenant};
 use obsq_source::{MetricBatch, MetricSource, SeriesBatch};
 
 use crate::exit::Failure;
@@ -92,7 +92,12 @@ pub(crate) fn open_blocks(directories: &[PathBuf]) -> Result<BlockSet, Failure> 
 /// Reads what is in the log of a Prometheus data directory and in none of its blocks.
 pub(crate) fn open_log(dir: &Path, blocks: &BlockSet) -> Result<Arc<PrometheusLog>, Failure> {
     let log = PrometheusLog::read(dir, blocks.blocks()).map_err(|error| {
-        Failure::failed(format!("cannot read the log of `{}`", dir.display())).because(&error)
+        let text = format!("cannot read the log of `{}`", dir.display());
+        let failure = Failure::failed(text).because(&error);
+        if error.kind() == ErrorKind::LimitExceeded {
+            return failure.hint("ask the Prometheus that has it open, with `--server`");
+        }
+        failure
     })?;
     if log.damaged() > 0 {
         let damaged = log.damaged();

@@ -59,6 +59,14 @@ pub enum Error {
     /// The work was told to stop before it was done.
     #[error("stopped before the work was done")]
     Stopped,
+    /// The log of a Prometheus holds more than is read into memory.
+    #[error("up to {} the log takes more than {} MiB of memory", path.display(), limit_bytes >> 20)]
+    LogTooLarge {
+        /// The segment that went over the limit.
+        path: PathBuf,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// A block would outgrow what its format can address.
     #[error("block {} is too large: {what}", path.display())]
     TooLarge {
@@ -75,7 +83,7 @@ impl Error {
         match self {
             Self::File(error) => error.kind(),
             Self::Corrupt { .. } | Self::Meta { .. } | Self::Version { .. } => ErrorKind::Corrupt,
-            Self::TooLarge { .. } => ErrorKind::LimitExceeded,
+            Self::TooLarge { .. } | Self::LogTooLarge { .. } => ErrorKind::LimitExceeded,
             Self::Stopped => ErrorKind::Canceled,
             Self::SeriesOrder { .. } | Self::ChunkOrder { .. } => ErrorKind::Internal,
         }

@@ -10,15 +10,20 @@
 //! than the head, and `chunks_head/` repeats samples of the log. Nothing is written, so the
 //! directory may be that of a running Prometheus. Not read: snapshots of the head, which repeat the
 //! log as well.
+//!
+//! As in the head of Prometheus, a delete hides what is written into the same time later, too, and
+//! only one of all times, which is how a stale series goes, holds for what came before.
 
 mod record;
 mod segment;
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use obsq_model::{
-    Exemplar, HistogramValue, Labels, MetricMetadata, Sample, SampleValue, TimeRange,
+    ErrorKind, Exemplar, HistogramValue, Labels, MetricMetadata, Sample, SampleValue, TimeRange,
 };
 use obsq_source::{MemoryBudget, SeriesBatch};
 use obsq_wal::{DiskVfs, ReadOnlyVfs, Vfs};
@@ -29,9 +34,18 @@ use self::segment::Segment;
 use crate::Error;
 use crate::block::Block;
 use crate::exemplars::ExemplarStore;
-use crate::head::{ChunkFiles, Head, Horizon, Outcome, Series, SeriesState};
+use crate::head::{ChunkFiles, Head, HeadChunk, Horizon, Outcome, Series, SeriesState};
 use crate::metadata::MetadataStore;
 use crate::selected::Selection;
+
+/// Most memory that what was read may take, in bytes; a little more while a segment is read.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// Memory of a series without labels and samples, roughly.
+const SERIES_BYTES: u64 = 512;
+
+/// Schemas that say a resolution finer than what is stored.
+const FINER_SCHEMAS: RangeInclusive<i32> = 9..=52;
 
 /// How often the directory may change while it is being read.
 const ATTEMPTS: usize = 5;
@@ -62,12 +76,14 @@ pub struct PrometheusLog {
 impl PrometheusLog {
     /// Reads the log of `data_dir`, without the samples that `blocks`, which are those of the same
     /// directory, hold already. Damaged parts are passed over and counted. A directory without a log
-    /// gives an empty one.
+    /// gives an empty one, and one that takes more than 4 GiB of memory is refused
+    /// ([`Error::LogTooLarge`]).
     pub fn read(data_dir: &Path, blocks: &[Arc<Block>]) -> Result<Self, Error> {
         let blocks_end_ms = blocks_end_ms(blocks);
         let mut failed = None;
         for _attempt in 0..ATTEMPTS {
-            match Replay::run(data_dir, blocks_end_ms) {
+            match Replay::run(data_dir, blocks_end_ms, MAX_BYTES) {
+                Err(error) if error.kind() == ErrorKind::LimitExceeded => return Err(error),
                 Ok(log) => return Ok(log),
                 // A checkpoint takes the place of segments while they are read.
                 Err(error) => failed = Some(error),
@@ -149,14 +165,37 @@ fn read_all(series: &Series) -> Result<Vec<Sample>, obsq_source::Error> {
     Ok(samples)
 }
 
-/// Says whether a value is one that can be stored.
-fn is_sound(value: &SampleValue) -> bool {
-    match value {
-        SampleValue::Float(_) => true,
-        SampleValue::Histogram(histogram) => match histogram.as_ref() {
-            HistogramValue::Int(histogram) => histogram.validate().is_ok(),
-            HistogramValue::Float(histogram) => histogram.validate().is_ok(),
-        },
+/// Returns a value as it can be stored: a histogram of a finer resolution than any that is stored is
+/// reduced. `None` when it is none.
+fn sound(value: SampleValue) -> Option<SampleValue> {
+    let SampleValue::Histogram(mut histogram) = value else {
+        return Some(value);
+    };
+    let valid = match Arc::make_mut(&mut histogram) {
+        HistogramValue::Int(histogram) => {
+            let schema = histogram.schema;
+            histogram.schema = coarsened(schema);
+            let valid = histogram.validate().is_ok();
+            histogram.schema = schema;
+            valid.then(|| histogram.reduce_resolution(coarsened(schema)))
+        }
+        HistogramValue::Float(histogram) => {
+            let schema = histogram.schema;
+            histogram.schema = coarsened(schema);
+            let valid = histogram.validate().is_ok();
+            histogram.schema = schema;
+            valid.then(|| histogram.reduce_resolution(coarsened(schema)))
+        }
+    };
+    valid.map(|()| SampleValue::Histogram(histogram))
+}
+
+/// Returns the schema that is stored for one that was read.
+fn coarsened(schema: i32) -> i32 {
+    if FINER_SCHEMAS.contains(&schema) {
+        *FINER_SCHEMAS.start() - 1
+    } else {
+        schema
     }
 }
 
@@ -166,10 +205,13 @@ struct Replay {
     series: FxHashMap<u64, Arc<Series>>,
     /// What comes in order before this time is in blocks.
     blocks_end_ms: i64,
+    /// Deleted times, which hold to the end of the log.
+    deleted: BTreeMap<Labels, (Arc<Series>, Vec<TimeRange>)>,
+    max_bytes: u64,
 }
 
 impl Replay {
-    fn run(data_dir: &Path, blocks_end_ms: i64) -> Result<PrometheusLog, Error> {
+    fn run(data_dir: &Path, blocks_end_ms: i64, max_bytes: u64) -> Result<PrometheusLog, Error> {
         let vfs: Arc<dyn Vfs> = Arc::new(ReadOnlyVfs::new(Arc::new(DiskVfs)));
         // No chunk is ever written: the files stay in memory.
         let files = ChunkFiles::new(Arc::clone(&vfs), data_dir.join("head"));
@@ -183,6 +225,8 @@ impl Replay {
             },
             series: FxHashMap::default(),
             blocks_end_ms,
+            deleted: BTreeMap::new(),
+            max_bytes,
         };
         for path in segments(vfs.as_ref(), &data_dir.join("wal"))? {
             replay.read(vfs.as_ref(), &path)?;
@@ -191,6 +235,7 @@ impl Replay {
         for path in segments(vfs.as_ref(), &data_dir.join("wbl"))? {
             replay.read(vfs.as_ref(), &path)?;
         }
+        replay.apply_deletes();
         Ok(replay.log)
     }
 
@@ -203,7 +248,28 @@ impl Replay {
             }
         }
         self.log.damaged += segment.damaged();
+        if self.memory_bytes() > self.max_bytes {
+            return Err(Error::LogTooLarge {
+                path: path.to_owned(),
+                limit_bytes: self.max_bytes,
+            });
+        }
         Ok(())
+    }
+
+    /// Returns the memory of what was read, roughly. O(series).
+    fn memory_bytes(&self) -> u64 {
+        let index = self.log.head.index.read();
+        let of_series = |series: &Arc<Series>| {
+            let state = series.state.lock();
+            let full: usize = state.full.iter().map(HeadChunk::memory_bytes).sum();
+            let labels = series.labels.iter();
+            let text: usize = labels
+                .map(|label| label.name.len() + label.value.len())
+                .sum();
+            SERIES_BYTES + (full + text + state.late_memory_bytes()) as u64
+        };
+        index.iter().map(of_series).sum()
     }
 
     fn take(&mut self, record: Record) {
@@ -248,7 +314,7 @@ impl Replay {
         self.series.insert(reference, series);
     }
 
-    fn insert(&mut self, reference: u64, sample: Sample) {
+    fn insert(&mut self, reference: u64, mut sample: Sample) {
         if sample.ts_ms < self.blocks_end_ms {
             return;
         }
@@ -256,10 +322,11 @@ impl Replay {
             self.log.damaged += 1;
             return;
         };
-        if !is_sound(&sample.value) {
+        let Some(value) = sound(sample.value) else {
             self.log.damaged += 1;
             return;
-        }
+        };
+        sample.value = value;
         self.log.samples += 1;
         let outcome = &mut Outcome::default();
         self.log
@@ -267,21 +334,35 @@ impl Replay {
             .insert_run(series, &[sample], 0, NO_HORIZON, outcome);
     }
 
-    /// Takes the samples in `range` away.
     fn delete(&mut self, reference: u64, range: TimeRange) {
         let Some(series) = self.series.get(&reference) else {
             return;
         };
-        let Ok(mut samples) = read_all(series) else {
-            self.log.damaged += 1;
+        if range == TimeRange::ALL {
+            self.deleted.remove(&series.labels);
+            *series.state.lock() = SeriesState::default();
             return;
-        };
-        samples.retain(|sample| !range.contains(sample.ts_ms));
-        *series.state.lock() = SeriesState::default();
-        let outcome = &mut Outcome::default();
-        self.log
-            .head
-            .insert_run(series, &samples, 0, NO_HORIZON, outcome);
+        }
+        let labels = series.labels.clone();
+        let new = || (Arc::clone(series), Vec::new());
+        self.deleted.entry(labels).or_insert_with(new).1.push(range);
+    }
+
+    /// Takes away what was deleted.
+    fn apply_deletes(&mut self) {
+        for (_labels, (series, ranges)) in std::mem::take(&mut self.deleted) {
+            let Ok(mut samples) = read_all(&series) else {
+                self.log.damaged += 1;
+                continue;
+            };
+            let is_deleted =
+                |sample: &Sample| ranges.iter().any(|range| range.contains(sample.ts_ms));
+            samples.retain(|sample| !is_deleted(sample));
+            *series.state.lock() = SeriesState::default();
+            let outcome = &mut Outcome::default();
+            let head = &self.log.head;
+            head.insert_run(&series, &samples, 0, NO_HORIZON, outcome);
+        }
     }
 
     fn add_exemplar(&mut self, reference: u64, exemplar: Exemplar) {

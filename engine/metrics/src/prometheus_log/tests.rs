@@ -138,17 +138,96 @@ fn records_span_pages_and_may_be_packed() {
 }
 
 #[test]
-fn deletes_hold_for_what_came_before() {
+fn a_delete_hides_what_is_written_into_its_time_later() {
     let folder = TempDir::new().unwrap();
     let all = [
         series(1, "a"),
-        samples(1, 0..300),
-        deleted(1, 10, 289),
-        samples(1, 300..302),
+        samples(1, 0..20),
+        deleted(1, 10, 24),
+        samples(1, 20..30),
     ];
     write(&folder, "wal/00000000", &all);
-    let expected: Vec<i64> = (0..10).chain(290..302).collect();
+    write(&folder, "wbl/00000000", &[samples(1, [15].into_iter())]);
+    let expected: Vec<i64> = (0..10).chain(25..30).collect();
     assert_eq!(times(&read(&folder), "a"), expected);
+}
+
+#[test]
+fn a_delete_of_all_times_holds_for_what_came_before() {
+    let folder = TempDir::new().unwrap();
+    let all = [
+        series(1, "a"),
+        samples(1, 0..20),
+        deleted(1, 15, 40),
+        deleted(1, i64::MIN, i64::MAX),
+        series(2, "a"),
+        samples(2, 30..32),
+    ];
+    write(&folder, "wal/00000000", &all);
+    assert_eq!(times(&read(&folder), "a"), [30, 31]);
+}
+
+#[test]
+fn a_log_that_takes_too_much_memory_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let all: Vec<_> = (0..50).map(|n| series(n, &format!("s{n}"))).collect();
+    write(&folder, "wal/00000000", &all);
+    let read = |limit| Replay::run(folder.path(), i64::MIN, limit);
+    assert!(read(100_000).is_ok());
+    let error = read(1_000).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+}
+
+#[test]
+fn histograms_finer_than_any_that_is_stored_are_reduced() {
+    let folder = TempDir::new().unwrap();
+    let histogram = |schema: i64, buckets: u64| {
+        let mut record = vec![7];
+        record.extend_from_slice(&1_u64.to_be_bytes());
+        record.extend_from_slice(&(schema as u64).to_be_bytes());
+        for _reference_and_time in 0..2 {
+            put_varint(&mut record, 0);
+        }
+        record.push(0);
+        put_varint(&mut record, schema);
+        record.extend_from_slice(&0_u64.to_be_bytes());
+        for count in [0, 3] {
+            put_uvarint(&mut record, count);
+        }
+        record.extend_from_slice(&6.0_f64.to_bits().to_be_bytes());
+        put_uvarint(&mut record, 1);
+        put_varint(&mut record, 1);
+        put_uvarint(&mut record, buckets);
+        put_uvarint(&mut record, 0);
+        put_uvarint(&mut record, 2);
+        for delta in [1, 1] {
+            put_varint(&mut record, delta);
+        }
+        put_uvarint(&mut record, 0);
+        (0, record)
+    };
+    let all = [
+        series(1, "a"),
+        histogram(9, 2),
+        // Unknown, and one whose spans are wrong.
+        histogram(60, 2),
+        histogram(12, 5),
+    ];
+    write(&folder, "wal/00000000", &all);
+    let log = read(&folder);
+    assert_eq!((log.samples(), log.damaged()), (1, 2));
+    let batch = log
+        .batch(&Labels::from_pairs(&[("__name__", "a")]))
+        .unwrap();
+    let SampleValue::Histogram(histogram) = &batch.samples.first().unwrap().value else {
+        panic!("a float");
+    };
+    let HistogramValue::Int(histogram) = histogram.as_ref() else {
+        panic!("of floats");
+    };
+    assert_eq!((histogram.schema, histogram.count), (8, 3));
+    // Two buckets of 1 and 2 became one.
+    assert_eq!(histogram.positive_deltas, [3]);
 }
 
 #[test]

@@ -275,6 +275,49 @@ fn the_head_of_a_running_prometheus_is_read_and_imported() {
     }
 }
 
+#[test]
+fn the_log_of_a_prometheus_is_analysed_dumped_and_exported() {
+    if installed("prometheus").is_none() {
+        return skip("prometheus");
+    }
+    let server = Server::start();
+    let home = server.directory();
+    let data = home.path().join("prometheus");
+    let (_client, address) = prometheus_on(&data);
+    server.wait_for("Prometheus", || is_ready(address));
+    write_to(address, &batch());
+    let path = data.display().to_string();
+    let run = |arguments: &[&str]| {
+        let output = obsq(home.path()).args(arguments).output().unwrap();
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {notes}");
+        (String::from_utf8(output.stdout).unwrap(), notes)
+    };
+    let floats = 12 * POINTS as usize;
+    let (analysis, _notes) = run(&["tsdb", "analyze", &path]);
+    assert!(analysis.contains("requests_total"), "{analysis}");
+    let (dump, notes) = run(&["tsdb", "dump-openmetrics", &path, "--match", "{job!=\"\"}"]);
+    let lines = dump.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(lines, floats, "{notes}");
+    assert!(dump.ends_with("# EOF\n"));
+    let (start, end) = steps();
+    let (from, to) = ((start - 60).to_string(), (end + 60).to_string());
+    let times = ["export", "--data", &path, "--from", &from, "--to", &to];
+    let (csv, _notes) = run(&[times.as_slice(), &["-o", "csv", "requests_total"]].concat());
+    let dumped = dump
+        .lines()
+        .filter(|line| line.starts_with("requests_total"));
+    assert_eq!(csv.lines().count(), dumped.count() + 1);
+    let (json, _notes) = run(&[times.as_slice(), &["-o", "jsonl"]].concat());
+    assert!(json.lines().any(|line| line.contains("latency")), "{json}");
+    let blocks = home.path().join("blocks").display().to_string();
+    let (_out, notes) = run(&[times.as_slice(), &["--blocks", &blocks]].concat());
+    assert!(notes.contains("wrote"), "{notes}");
+    let (list, _notes) = run(&["tsdb", "list", &blocks, "-o", "json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert!(list[0]["numSamples"].as_u64().unwrap() > 0, "{list}");
+}
+
 /// Compares two matrices: same series, same times, values within 1e-12 relative.
 fn assert_same(query: &str, theirs: &Value, ours: &Value) {
     let (theirs, ours) = (theirs.as_array().unwrap(), ours.as_array().unwrap());

@@ -14,6 +14,7 @@ mod cli_data;
 mod cli_demo;
 mod cli_help;
 mod cli_output;
+mod cli_promtool;
 mod clients;
 mod config;
 mod differential;

@@ -146,6 +146,14 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// Returns the value for people: a histogram without its buckets.
+    pub(crate) fn short(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Histogram(histogram) => histogram.short(),
+        }
+    }
+
     /// Returns the float; NaN when it is none.
     pub(crate) fn float(&self) -> f64 {
         match self {
@@ -171,6 +179,23 @@ pub(crate) struct HistogramAnswer {
     sum: String,
     #[serde(default)]
     buckets: Vec<(u8, String, String, String)>,
+}
+
+impl HistogramAnswer {
+    /// Returns count, sum and mean without the buckets, `{count:5, sum:18.4, avg:3.68, 4 buckets}`.
+    fn short(&self) -> String {
+        let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+        let mean = number(&self.sum) / number(&self.count);
+        let mean = if mean.is_finite() {
+            format!(", avg:{mean:.4}")
+        } else {
+            String::new()
+        };
+        let buckets = self.buckets.len();
+        let plural = if buckets == 1 { "" } else { "s" };
+        let (count, sum) = (&self.count, &self.sum);
+        format!("{{count:{count}, sum:{sum}{mean}, {buckets} bucket{plural}}}")
+    }
 }
 
 /// Prints `{count:5, sum:18.4, (0.5,1]:2}`.

@@ -67,6 +67,11 @@ impl HttpApi {
             .await
     }
 
+    /// Asks for `path` and returns the answer, whatever its status.
+    pub(crate) async fn get(&self, path: &str) -> Result<Reply, Failure> {
+        self.send(self.client.get(self.url(path))).await
+    }
+
     async fn call(&self, call: &Call) -> Result<Reply, Failure> {
         let pairs = call.parameters();
         if call.is_form() {
@@ -125,8 +130,12 @@ impl HttpApi {
             format!("cannot reach {}", self.name())
         };
         let failure = Failure::new(Exit::Unreachable, text);
-        let below = std::error::Error::source(error);
-        let failure = match below {
+        // What lies between says no more than that there was no connection.
+        let mut innermost = std::error::Error::source(error);
+        while let Some(below) = innermost.and_then(std::error::Error::source) {
+            innermost = Some(below);
+        }
+        let failure = match innermost {
             Some(cause) if !error.is_timeout() => failure.because(cause),
             _ => failure,
         };

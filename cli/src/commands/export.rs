@@ -7,11 +7,13 @@ mod whence;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use obsq_model::TimeRange;
+
 use crate::args::{RangeArgs, SourceArgs, ZoneArgs};
 use crate::commands::export::blocks::write_blocks;
 use crate::commands::export::text::{Writer, write_series};
 use crate::commands::export::whence::Whence;
-use crate::commands::shared::{frame, range};
+use crate::commands::shared::{frame, range, read_stdin};
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::settings::{load, resolve};
@@ -88,14 +90,7 @@ pub(crate) fn export(args: &ExportArgs, session: &mut Session) -> Result<Exit, F
     let range = range(&args.times, &config, &frame)?;
     let whence = Whence::open(&target, &args.selectors, session)?;
     if let Some(folder) = &args.blocks {
-        let clock = Arc::clone(&session.clock);
-        let written = write_blocks(&whence, range, folder, clock.as_ref())?;
-        let text = format!(
-            "wrote {} blocks with {} samples",
-            written.blocks, written.samples
-        );
-        session.console.note(&text);
-        return Ok(Exit::Success);
+        return export_blocks(&whence, range, folder, session);
     }
     let mut writer = Writer::new(args.output, frame.zone);
     let out = session.console.out();
@@ -117,4 +112,42 @@ pub(crate) fn export(args: &ExportArgs, session: &mut Session) -> Result<Exit, F
     let text = format!("exported {} samples from {start} to {end}", writer.written);
     session.console.note(&text);
     Ok(Exit::Success)
+}
+
+fn export_blocks(
+    whence: &Whence,
+    range: TimeRange,
+    folder: &Path,
+    session: &mut Session,
+) -> Result<Exit, Failure> {
+    let clock = Arc::clone(&session.clock);
+    let written = write_blocks(whence, range, folder, clock.as_ref())?;
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    session.console.note(&format!(
+        "wrote {} block{} with {} sample{}",
+        written.blocks,
+        plural(written.blocks),
+        written.samples,
+        plural(written.samples)
+    ));
+    Ok(Exit::Success)
+}
+
+/// Writes blocks with all samples of a text.
+pub(crate) fn blocks_of_text(
+    file: &Path,
+    folder: &Path,
+    session: &mut Session,
+) -> Result<Exit, Failure> {
+    let text = if file.as_os_str() == "-" {
+        read_stdin(session)?
+    } else {
+        std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("cannot read `{}`", file.display())).because(&error)
+        })?
+    };
+    match Whence::of_text(&text, session)? {
+        (whence, Some(range)) => export_blocks(&whence, range, folder, session),
+        (_whence, None) => Err(Failure::failed("there is no sample in the text")),
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) struct ImportArgs {
     /// Write to a context of the configuration
     #[arg(long, value_name = "NAME", help_heading = "Where to write")]
     context: Option<String>,
+    /// Set this label, `name=value`, on every series; may be repeated
+    #[arg(long = "label", value_name = "LABEL", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
     #[command(flatten)]
     access: AccessArgs,
 }
@@ -48,6 +51,13 @@ Examples:
 
 /// Samples per batch: large enough to be cheap, small enough for any server.
 const SAMPLES_PER_BATCH: usize = 10_000;
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write `name=value`".to_owned()),
+    }
+}
 
 /// Reads everything and writes it.
 pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, Failure> {
@@ -65,6 +75,7 @@ pub(crate) fn import(args: &ImportArgs, session: &mut Session) -> Result<Exit, F
     let mut run = Run {
         sink,
         progress,
+        labels: args.labels.clone(),
         pending: MetricBatch::default(),
         pending_samples: 0,
         sum: Taken::default(),
@@ -127,6 +138,7 @@ fn open_sink(args: &ImportArgs, session: &Session) -> Result<Sink, Failure> {
 struct Run {
     sink: Sink,
     progress: Progress,
+    labels: Vec<(String, String)>,
     pending: MetricBatch,
     pending_samples: usize,
     sum: Taken,
@@ -145,7 +157,14 @@ impl Run {
     }
 
     async fn add(&mut self, batch: MetricBatch) -> Result<(), Failure> {
-        for series in batch.series {
+        for mut series in batch.series {
+            if !self.labels.is_empty() {
+                let mut labels = series.labels.to_builder();
+                for (name, value) in &self.labels {
+                    labels.set(name, value);
+                }
+                series.labels = labels.build();
+            }
             self.pending_samples += series.samples.len();
             self.pending.series.push(series);
             if self.pending_samples >= SAMPLES_PER_BATCH {

@@ -14,6 +14,9 @@ pub(crate) fn promtool_words(words: Vec<OsString>) -> Vec<OsString> {
             .and_then(|word| word.to_str())
             .unwrap_or_default()
     };
+    if (text(1), text(2)) == ("push", "metrics") {
+        return push_words(&words).unwrap_or(words);
+    }
     if text(1) != "query" || words.len() < 4 {
         return words;
     }
@@ -51,6 +54,32 @@ pub(crate) fn promtool_words(words: Vec<OsString>) -> Vec<OsString> {
     own
 }
 
+/// Rewrites `push metrics URL FILE...` to an import; promtool labels what it pushes.
+fn push_words(words: &[OsString]) -> Option<Vec<OsString>> {
+    let texts: Option<Vec<&str>> = words.iter().skip(3).map(|word| word.to_str()).collect();
+    let texts = texts?;
+    let at = texts
+        .iter()
+        .position(|text| text.contains("://") && !text.starts_with('-'))?;
+    let server = texts[at].strip_suffix("/api/v1/write").unwrap_or(texts[at]);
+    let mut own = vec![
+        words[0].clone(),
+        "import".into(),
+        "--server".into(),
+        server.into(),
+    ];
+    if !texts.iter().any(|text| text.starts_with("--label")) {
+        own.extend(["--label", "job=promtool"].map(OsString::from));
+    }
+    own.extend(texts[..at].iter().map(OsString::from));
+    own.extend(texts[at + 1..].iter().map(OsString::from));
+    let has_file = texts[at + 1..].iter().any(|text| !text.starts_with('-'));
+    if !has_file {
+        own.push("-".into());
+    }
+    Some(own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +105,14 @@ mod tests {
             (
                 "obsq query series http://h:1 --match up -o json",
                 "obsq series --server http://h:1 --match up -o json",
+            ),
+            (
+                "obsq push metrics --label=a=b http://h:1/api/v1/write x.prom",
+                "obsq import --server http://h:1 --label=a=b x.prom",
+            ),
+            (
+                "obsq push metrics http://h:1/p/api/v1/write",
+                "obsq import --server http://h:1/p --label job=promtool -",
             ),
             (
                 "obsq query labels http://h:1 job",

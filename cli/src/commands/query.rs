@@ -1,5 +1,7 @@
 //! `obsq query`
 
+mod missing;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use obsq_query_lang::promql::parse;
 use crate::api::{Answer, Call, QueryAnswer, QueryParameters, Reply};
 use crate::args::{Format, OutputArgs, RangeArgs, SourceArgs, ZoneArgs};
 use crate::chart::{Chart, MAX_LINES};
+use crate::commands::query::missing::missing;
 use crate::commands::shared::{
     Look, Opened, frame, moment, open, range, read_stdin, show_body, show_sheet, wrong,
 };
@@ -86,7 +89,14 @@ pub(crate) fn query(args: &QueryArgs, session: &mut Session) -> Result<Exit, Fai
     }
     let (cut, count) = cut(&mut result, look.limit);
     show(&reply, &result, &look, &call, &frame, session)?;
-    Ok(look.conclude(&answer, cut, count, session))
+    let exit = look.conclude(&answer, cut, count, session);
+    if count == 0
+        && !session.console.facts.quiet
+        && let Some(hint) = missing(&text, opened.api)
+    {
+        session.console.note(&format!("hint: {hint}"));
+    }
+    Ok(exit)
 }
 
 /// Shows where a refused query is wrong, when our own parser finds it wrong as well. Another server
@@ -186,7 +196,8 @@ fn show(
             .console
             .answer(&pager, |out| query_promql(result, out)),
         Format::Table | Format::Csv | Format::Tsv | Format::Markdown => {
-            show_sheet(query_sheet(result, &frame.zone), look, session)
+            let short = matches!(look.format, Format::Table | Format::Markdown);
+            show_sheet(query_sheet(result, &frame.zone, short), look, session)
         }
     }
 }

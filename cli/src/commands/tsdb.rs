@@ -1,4 +1,4 @@
-//! promtool's `tsdb list`, `tsdb analyze` and `tsdb dump`.
+//! promtool's `tsdb`: lists, analyses, dumps and makes blocks.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use obsq_metrics::Block;
 
 use crate::api::{Layout, layout, open_blocks};
 use crate::commands::cardinality::{CardinalityArgs, cardinality};
-use crate::commands::export::{ExportArgs, export};
+use crate::commands::export::{ExportArgs, blocks_of_text, export};
+use crate::commands::shared::show_body;
 use crate::exit::{Exit, Failure};
 use crate::render::Sheet;
 use crate::session::Session;
@@ -27,9 +28,18 @@ enum What {
     /// List the blocks of a directory
     List {
         /// The directory
-        #[arg(value_name = "DIR")]
+        #[arg(value_name = "DIR", default_value = "data")]
         dir: PathBuf,
+        /// Format of the list
+        #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+        output: ListFormat,
+        /// Accepted and without effect: times are always readable
+        #[arg(short = 'r', long, hide = true)]
+        human_readable: bool,
     },
+    /// Make blocks of text
+    #[command(subcommand)]
+    CreateBlocksFrom(CreateFrom),
     /// Show which metrics, labels and label pairs of a directory have the most series
     Analyze {
         /// The directory
@@ -63,10 +73,36 @@ enum What {
     },
 }
 
+/// How the list looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum ListFormat {
+    /// Aligned columns
+    #[default]
+    Table,
+    /// An array of objects
+    Json,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum CreateFrom {
+    /// From OpenMetrics, or exposition text with times
+    Openmetrics {
+        /// The text; `-` is standard input
+        #[arg(value_name = "FILE")]
+        input: PathBuf,
+        /// Where the blocks go
+        #[arg(value_name = "DIR", default_value = "data")]
+        output: PathBuf,
+    },
+}
+
 /// Lists or dumps.
 pub(crate) fn tsdb(args: &TsdbArgs, session: &mut Session) -> Result<Exit, Failure> {
     match &args.what {
-        What::List { dir } => list(dir, session),
+        What::List { dir, output, .. } => list(dir, *output, session),
+        What::CreateBlocksFrom(CreateFrom::Openmetrics { input, output }) => {
+            blocks_of_text(input, output, session)
+        }
         What::Analyze {
             dir,
             block,
@@ -89,17 +125,17 @@ pub(crate) fn tsdb(args: &TsdbArgs, session: &mut Session) -> Result<Exit, Failu
     }
 }
 
-fn list(dir: &Path, session: &mut Session) -> Result<Exit, Failure> {
+fn list(dir: &Path, format: ListFormat, session: &mut Session) -> Result<Exit, Failure> {
     let directories = match layout(dir)? {
         Layout::Block => vec![dir.to_owned()],
         Layout::Blocks(blocks) | Layout::Prometheus(blocks) => blocks,
-        Layout::Store => return list_tenants(dir, session),
+        Layout::Store => return list_tenants(dir, format, session),
     };
-    show(&directories, session)
+    show(&directories, format, session)
 }
 
 /// The blocks of all tenants of obsq's own data directory.
-fn list_tenants(dir: &Path, session: &mut Session) -> Result<Exit, Failure> {
+fn list_tenants(dir: &Path, format: ListFormat, session: &mut Session) -> Result<Exit, Failure> {
     let mut directories = Vec::new();
     let tenants = std::fs::read_dir(dir.join("tenants"));
     for tenant in tenants.into_iter().flatten().filter_map(Result::ok) {
@@ -108,13 +144,20 @@ fn list_tenants(dir: &Path, session: &mut Session) -> Result<Exit, Failure> {
             directories.extend(found);
         }
     }
-    show(&directories, session)
+    show(&directories, format, session)
 }
 
-fn show(directories: &[PathBuf], session: &mut Session) -> Result<Exit, Failure> {
+fn show(
+    directories: &[PathBuf],
+    format: ListFormat,
+    session: &mut Session,
+) -> Result<Exit, Failure> {
     let set = open_blocks(directories)?;
     let mut blocks: Vec<&Arc<Block>> = set.blocks().iter().collect();
     blocks.sort_by_key(|block| block.range().start_ms);
+    if format == ListFormat::Json {
+        return show_json(&blocks, session);
+    }
     let columns = [
         "block", "from", "to", "level", "samples", "chunks", "series", "bytes",
     ];
@@ -137,5 +180,28 @@ fn show(directories: &[PathBuf], session: &mut Session) -> Result<Exit, Failure>
     session
         .console
         .answer(&pager, |out| sheet.table(out, paint))?;
+    Ok(Exit::Success)
+}
+
+fn show_json(blocks: &[&Arc<Block>], session: &mut Session) -> Result<Exit, Failure> {
+    let object = |block: &&Arc<Block>| {
+        let meta = block.meta();
+        serde_json::json!({
+            "ulid": meta.ulid.to_string(),
+            "minTime": meta.min_time,
+            "maxTime": meta.max_time,
+            "level": meta.compaction.level,
+            "numSamples": meta.stats.num_samples,
+            "numChunks": meta.stats.num_chunks,
+            "numSeries": meta.stats.num_series,
+            "sizeBytes": block.size_bytes(),
+            "directory": block.directory().display().to_string(),
+        })
+    };
+    let all: Vec<serde_json::Value> = blocks.iter().map(object).collect();
+    show_body(
+        serde_json::Value::Array(all).to_string().as_bytes(),
+        session,
+    )?;
     Ok(Exit::Success)
 }

@@ -10,20 +10,21 @@ use crate::chart::Line;
 use crate::render::Sheet;
 use crate::times::{format_seconds, format_time};
 
-/// Returns a result as rows: labels and the value, with the time where there is more than one.
-pub(crate) fn query_sheet(answer: &QueryAnswer<'_>, zone: &TimeZone) -> Sheet {
+/// Returns a result as rows: labels and the value, with the time where there is more than one. With
+/// `short` histograms go without their buckets.
+pub(crate) fn query_sheet(answer: &QueryAnswer<'_>, zone: &TimeZone, short: bool) -> Sheet {
     match answer {
         QueryAnswer::Scalar(point) | QueryAnswer::Text(point) => {
             let mut sheet = Sheet::new(&["value"]);
             sheet.rows.push(vec![point.value.to_string()]);
             sheet
         }
-        QueryAnswer::Vector(series) => series_sheet(series, None),
-        QueryAnswer::Matrix(series) => series_sheet(series, Some(zone)),
+        QueryAnswer::Vector(series) => series_sheet(series, None, short),
+        QueryAnswer::Matrix(series) => series_sheet(series, Some(zone), short),
     }
 }
 
-fn series_sheet(series: &[SeriesAnswer<'_>], zone: Option<&TimeZone>) -> Sheet {
+fn series_sheet(series: &[SeriesAnswer<'_>], zone: Option<&TimeZone>, short: bool) -> Sheet {
     let names: BTreeSet<&str> = series
         .iter()
         .flat_map(|series| series.labels.keys().map(String::as_str))
@@ -43,7 +44,11 @@ fn series_sheet(series: &[SeriesAnswer<'_>], zone: Option<&TimeZone>) -> Sheet {
         let labels: Vec<String> = names.iter().map(label).collect();
         for point in &one.points {
             let time = zone.map(|zone| format_time(point.ts_ms, zone));
-            let value = point.value.to_string();
+            let value = if short {
+                point.value.short()
+            } else {
+                point.value.to_string()
+            };
             let row = time
                 .into_iter()
                 .chain(labels.iter().cloned())
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_label_keeps_its_name_and_our_column_gives_way() {
-        let sheet = with(MATRIX, |answer| query_sheet(answer, &TimeZone::UTC));
+        let sheet = with(MATRIX, |answer| query_sheet(answer, &TimeZone::UTC, true));
         assert_eq!(
             sheet.columns,
             ["time", "__name__", "a b", "value", "_value"]

@@ -78,6 +78,22 @@ impl Whence {
         })
     }
 
+    /// Reads a text; returns the times of its samples as well, if there are any.
+    pub(crate) fn of_text(
+        text: &str,
+        session: &Session,
+    ) -> Result<(Self, Option<TimeRange>), Failure> {
+        let mut set = BlockSet::default();
+        set.add_samples(read_exposition(text, session.clock.now_ms())?);
+        let range = set.range();
+        let whence = Self {
+            place: From::Source(Arc::new(set), Tenant::anonymous()),
+            selectors: vec![vec![everything()]],
+            clock: Arc::clone(&session.clock),
+        };
+        Ok((whence, range))
+    }
+
     /// Calls `visit` with every series that has samples in `range`, sorted by labels, each once.
     pub(crate) fn each_series(
         &self,

@@ -147,3 +147,58 @@ fn a_place_must_be_named_and_selectors_must_select() {
     assert_eq!(code(&["delete", "{}", "--data", "nowhere"]), Some(2));
     assert_eq!(code(&["restore", "nowhere", "--data", "other"]), Some(1));
 }
+
+#[test]
+fn a_tenant_is_held_to_its_limits_and_others_are_not() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let config = folder.path().join("obsq.yml");
+    let text = "limits: {max_series: 3, max_label_value_length: 10}\noverrides:\n  \
+                slow: {ingestion_rate: 1, ingestion_burst_size: 5}\n  \
+                large: {max_series: 0, query_timeout: 1s, max_samples_per_query: 50}\n";
+    std::fs::write(&config, text).unwrap();
+    let server = Server::start_in(folder, &["--config", config.to_str().unwrap()]);
+    let send = |tenant: &str, series: usize, value: &str| {
+        let series = (0..series).map(|n| SeriesBatch {
+            labels: Labels::from_pairs(&[("__name__", format!("m{n}")), ("v", value.to_owned())]),
+            samples: std::iter::once(Sample::float(START_MS, 1.0)).collect(),
+            exemplars: Vec::new(),
+        });
+        let batch = MetricBatch {
+            series: series.collect(),
+            metadata: Vec::new(),
+        };
+        let headers = [
+            ("content-type", "application/x-protobuf"),
+            ("content-encoding", "snappy"),
+            ("x-scope-orgid", tenant),
+        ];
+        let body = snappy(&write_request(&batch));
+        let answer = server.request("POST", "/api/v1/write", &headers, &body);
+        (answer.status, answer.text())
+    };
+    let (status, text) = send("a", 5, "x");
+    assert_eq!(status, 429);
+    assert!(text.contains("`max_series` is 3"), "{text}");
+    let (status, text) = send("b", 1, "much too long");
+    assert_eq!(status, 400);
+    assert!(
+        text.contains("has 13 bytes, the limit `max_label_value_length` is 10"),
+        "{text}"
+    );
+    assert_eq!(send("slow", 3, "x").0, 204);
+    let (status, text) = send("slow", 3, "x");
+    assert_eq!(status, 429);
+    assert!(text.contains("`ingestion_rate` is 1 per second"), "{text}");
+    assert_eq!(send("large", 100, "x").0, 204);
+    let query = "/api/v1/query?query=%7Bv%3D%22x%22%7D&time=1755777600";
+    let answer = server.request("GET", query, &[("x-scope-orgid", "large")], &[]);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    let metrics = server.get("/metrics").text();
+    for line in [
+        "obsq_limit_refused_total{limit=\"max_series\"} 2",
+        "obsq_limit_refused_total{limit=\"ingestion_rate\"} 3",
+        "obsq_limit_refused_total{limit=\"max_label_value_length\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}");
+    }
+}

@@ -19,9 +19,10 @@ use crate::config::Loaded;
 use crate::doors::{self, Doors};
 use crate::http::body::BodyBudget;
 use crate::http::cors::CorsOrigin;
-use crate::http::gate::Gate;
+use crate::http::gate::{Gate, Slot, StepAside};
 use crate::http::stream::Backlog;
 use crate::ingest::CountedAppender;
+use crate::limits::{LimitedAppender, Limits};
 use crate::options::duration_text;
 use crate::prom::{ApiError, GlobalUrl, PromService};
 use crate::server::connection::Connections;
@@ -34,6 +35,12 @@ use host::{global_url, host_fingerprint};
 
 /// How long a call waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
+/// Queries that have run long let others run beside them.
+const STEP_ASIDE: StepAside = StepAside {
+    after: Duration::from_millis(500),
+    most_of_tenant: 24,
+    most: 48,
+};
 /// How often it is looked whether samples are taken yet.
 const READY_POLL: Duration = Duration::from_millis(20);
 /// Bytes of request bodies held at once, over all connections.
@@ -54,6 +61,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) start_ms: i64,
     pub(crate) prom: PromService,
+    /// What single tenants may ask for.
+    pub(crate) limits: Arc<Limits>,
     pub(crate) appender: Arc<dyn MetricAppender>,
     pub(crate) cors: CorsOrigin,
     pub(crate) bodies: Arc<BodyBudget>,
@@ -116,6 +125,10 @@ impl App {
         let loaded = Loaded::read(&options)?;
         let stores = Stores::open(&options, &loaded, &clock)?;
         let engine = engine(&options, &loaded)?;
+        stores.set_series_limits(&loaded.config.limits);
+        let limits = Limits::new(loaded.config.limits.clone(), Arc::clone(&clock));
+        let limited = LimitedAppender::new(stores.appender(), Arc::clone(&limits));
+        let appender: Arc<dyn MetricAppender> = Arc::new(limited);
         let gate = |size| Gate::new(size, QUEUE_WAIT, Arc::clone(&clock));
         let (queries, writes) = concurrency(&options);
         let now_ms = clock.now_ms();
@@ -124,16 +137,17 @@ impl App {
         let query = options.query.clone();
         Ok(Arc::new(Self {
             prom: PromService::new(source, engine, Arc::clone(&clock), query),
-            appender: stores.appender(),
+            limits,
             cors,
             bodies: BodyBudget::new(BODY_BYTES),
             labels: LabelCache::default(),
             backlog: Arc::default(),
-            queries: gate(queries),
+            queries: Gate::with(queries, QUEUE_WAIT, Some(STEP_ASIDE), Arc::clone(&clock)),
             writes: gate(writes),
             admin: gate(1),
             connections: Connections::default(),
-            scraper: scraper(&stores, &telemetry, &loaded, &clock),
+            scraper: scraper(&appender, &telemetry, &loaded, &clock),
+            appender,
             telemetry,
             global_url: global_url(&options, doors.scheme(), http),
             doors: Arc::new(doors),
@@ -149,6 +163,12 @@ impl App {
             clock,
             options,
         }))
+    }
+
+    /// Waits for the turn of a query; `None` when it did not come in time.
+    pub(crate) async fn enter_queries(&self, tenant: &Tenant) -> Option<Slot> {
+        let most = self.limits.of(tenant).max_concurrent_queries;
+        self.queries.enter(tenant, most.unwrap_or(usize::MAX)).await
     }
 
     /// Says whether everything that was acknowledged before the start can be queried.
@@ -216,6 +236,8 @@ impl App {
         let loaded = Loaded::read(&self.options)?;
         self.prom.set_engine(engine(&self.options, &loaded)?);
         self.stores.set_retention(loaded.retention(&self.options));
+        self.stores.set_series_limits(&loaded.config.limits);
+        self.limits.set(loaded.config.limits.clone());
         self.loaded.store(Arc::new(loaded));
         Ok(())
     }
@@ -253,12 +275,12 @@ async fn blocking<T: Send + 'static>(
 
 /// Returns a scraper that scrapes nothing yet, and whose samples are counted.
 fn scraper(
-    stores: &Stores,
+    appender: &Arc<dyn MetricAppender>,
     telemetry: &Arc<Telemetry>,
     loaded: &Loaded,
     clock: &Arc<dyn Clock>,
 ) -> Scraper {
-    let appender = CountedAppender::new(stores.appender(), Arc::clone(telemetry));
+    let appender = CountedAppender::new(Arc::clone(appender), Arc::clone(telemetry));
     let options = ScraperOptions {
         offset_seed: loaded.external_labels.hash64() ^ host_fingerprint(),
         ..ScraperOptions::default()

@@ -135,6 +135,7 @@ pub(crate) fn busy() -> ApiError {
 fn write_error(error: &Error) -> ApiError {
     let error_type = match error {
         Error::DiskFull { .. } => ErrorType::InsufficientStorage,
+        Error::RateLimited { .. } => ErrorType::TooManyRequests,
         Error::Unavailable { .. } => ErrorType::Unavailable,
         _ => return ApiError::from_kind(error.kind(), with_causes(error)),
     };

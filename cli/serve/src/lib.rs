@@ -14,6 +14,7 @@ mod doors;
 mod error;
 mod http;
 mod ingest;
+mod limits;
 mod options;
 mod otlp;
 mod own;

@@ -39,7 +39,11 @@ async fn store(
     tenant: Tenant,
     decode: impl FnOnce() -> Result<ExportMetricsServiceRequest, DecodeError> + Send + 'static,
 ) -> Result<ExportMetricsServiceResponse, ApiError> {
-    let slot = app.writes.enter().await.ok_or_else(busy)?;
+    let slot = app
+        .writes
+        .enter(&tenant, usize::MAX)
+        .await
+        .ok_or_else(busy)?;
     let appending = compute(move || {
         let _slot = slot;
         let request = decode().map_err(|error| decode_error(&error))?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use obsq_ingest::config::LimitsConfig;
 use obsq_metrics::{BlockMeta, HeadStatus, MetricStore, Retention, StoreOptions, StoreStats};
 use obsq_model::{Clock, Matcher, Tenant, TimeRange};
 use obsq_source::{MetricAppender, MetricSource};
@@ -93,6 +94,14 @@ impl Stores {
         let directory = self.metrics.snapshot(tenant, skip_head)?;
         let name = directory.file_name().unwrap_or_default();
         Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// Lets each tenant have as many series in memory as the limits say.
+    pub(crate) fn set_series_limits(&self, limits: &LimitsConfig) {
+        let tenants = limits.overrides.keys();
+        let own = tenants.map(|tenant| (tenant.clone(), limits.of(tenant).max_series));
+        let default = limits.defaults.max_series.filter(|limit| *limit > 0);
+        self.metrics.set_series_limits(default, own.collect());
     }
 
     /// Keeps samples as `retention` says from now on.

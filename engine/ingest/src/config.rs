@@ -11,6 +11,7 @@ mod discovery;
 mod duration;
 mod global;
 mod http;
+mod limits;
 mod names;
 mod node;
 mod otlp;
@@ -33,6 +34,7 @@ pub use global::GlobalConfig;
 pub use http::{
     Authorization, BasicAuth, HttpConfig, HttpHeader, SecretSource, TlsConfig, TlsVersion,
 };
+pub use limits::{LimitsConfig, TenantLimits};
 pub use names::{EscapingScheme, NameScheme};
 pub use scrape::{HistogramOptions, ScrapeConfig, ScrapeLimits};
 pub use secret::Secret;
@@ -56,6 +58,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// The `otlp` section.
     pub otlp: OtlpOptions,
+    /// The `limits` and `overrides` sections, which are obsq's own.
+    pub limits: LimitsConfig,
 }
 
 /// One problem of a configuration file.
@@ -124,6 +128,14 @@ fn read(root: &node::Node, directory: &Path, problems: &Problems) -> Config {
         .node("otlp")
         .map(|node| otlp::read(node, problems))
         .unwrap_or_default();
+    let defaults = section
+        .node("limits")
+        .map(|node| limits::read(node, "`limits`", problems))
+        .unwrap_or_default();
+    let overrides = section
+        .node("overrides")
+        .map(|node| limits::read_overrides(node, problems))
+        .unwrap_or_default();
     for key in NOT_SERVED {
         section.refuse(key);
     }
@@ -133,6 +145,10 @@ fn read(root: &node::Node, directory: &Path, problems: &Problems) -> Config {
         scrape_configs,
         storage,
         otlp,
+        limits: LimitsConfig {
+            defaults,
+            overrides,
+        },
     }
 }
 

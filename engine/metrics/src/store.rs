@@ -16,6 +16,7 @@ mod status;
 mod tenants;
 mod thread;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -72,6 +73,7 @@ pub(crate) struct Shared {
     /// Failed log writes of which the last checkpoint holds what the heads took.
     settled_failures: AtomicU64,
     maintenance: Mutex<Maintenance>,
+    series_limits: RwLock<SeriesLimits>,
     /// What is kept; the options say only what it was at first.
     retention: RwLock<Retention>,
     checkpointing: Backoff,
@@ -137,6 +139,7 @@ impl MetricStore {
             checkpointing: Backoff::new("checkpoint", 1000, 10_000),
             compacting: Mutex::default(),
             retention: RwLock::new(options.retention),
+            series_limits: RwLock::new(SeriesLimits::new(options.max_series)),
             options,
             lock,
         });
@@ -198,6 +201,38 @@ impl MetricStore {
         let mut names: Vec<_> = self.shared.tenants.read().all();
         names.sort_by(|a, b| a.name.cmp(&b.name));
         names.iter().map(|tenant| tenant.name.clone()).collect()
+    }
+}
+
+/// How many series tenants may have in their heads.
+#[derive(Debug)]
+pub(crate) struct SeriesLimits {
+    default: usize,
+    own: BTreeMap<Tenant, usize>,
+}
+
+impl SeriesLimits {
+    fn new(default: usize) -> Self {
+        Self {
+            default,
+            own: BTreeMap::new(),
+        }
+    }
+
+    fn of(&self, tenant: &Tenant) -> usize {
+        self.own.get(tenant).copied().unwrap_or(self.default)
+    }
+}
+
+impl MetricStore {
+    /// From now on lets a tenant have as many series in its head as `own` says of it or, when it is
+    /// not there, `default`; `None` stands for what the options say. Series that are there stay.
+    pub fn set_series_limits(&self, default: Option<usize>, own: BTreeMap<Tenant, Option<usize>>) {
+        let limit = |limit: Option<usize>| limit.unwrap_or(self.shared.options.max_series);
+        *self.shared.series_limits.write() = SeriesLimits {
+            default: limit(default),
+            own: own.into_iter().map(|(of, own)| (of, limit(own))).collect(),
+        };
     }
 }
 

@@ -69,7 +69,10 @@ impl fmt::Display for RejectReason {
                 f.write_str(why)
             }
             Self::TooManySeries { limit } => {
-                write!(f, "too many active series: the limit is {limit}")
+                write!(
+                    f,
+                    "too many active series: the tenant has {limit}, the limit `max_series` is {limit}"
+                )
             }
         }
     }

@@ -33,6 +33,19 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The tenant sends more than it may at present.
+    #[error(
+        "the tenant sends too fast: {count} samples, where the limit `ingestion_rate` is {rate} per \
+         second and `ingestion_burst_size` is {burst}"
+    )]
+    RateLimited {
+        /// Samples, histograms and exemplars in the request.
+        count: usize,
+        /// How many per second the tenant may send.
+        rate: f64,
+        /// How many at once.
+        burst: usize,
+    },
     /// Stored bytes are damaged.
     #[error("{what} is damaged")]
     Corrupt {
@@ -60,7 +73,9 @@ impl Error {
         match self {
             Self::Canceled => ErrorKind::Canceled,
             Self::Timeout => ErrorKind::Timeout,
-            Self::SeriesLimit { .. } | Self::MemoryLimit { .. } => ErrorKind::LimitExceeded,
+            Self::SeriesLimit { .. } | Self::MemoryLimit { .. } | Self::RateLimited { .. } => {
+                ErrorKind::LimitExceeded
+            }
             Self::Unavailable { .. } | Self::DiskFull { .. } => ErrorKind::Unavailable,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
         }

@@ -49,11 +49,11 @@ async fn answer_read(app: Arc<App>, request: Request) -> Result<Response<Body>, 
     let mut body = read_body(body, limits.max_wire_bytes, &app.bodies).await?;
     let tenant = tenant_of(&parts.headers)?;
     let slot = app
-        .queries
-        .enter()
+        .enter_queries(&tenant)
         .await
         .ok_or_else(|| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
-    let context = app.prom.context(None);
+    let mut context = app.prom.context(app.limits.timeout(&tenant, None));
+    app.limits.restrict(&tenant, &mut context);
     let cancel = CancelOnDrop(context.cancel.clone());
     let call = compute(move || {
         let decode_error = |error| ApiError::bad_data(super::with_causes(&error));

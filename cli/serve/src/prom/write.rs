@@ -59,7 +59,11 @@ async fn store(
     mut body: HeldBody,
     limits: IngestLimits,
 ) -> Result<Written, ApiError> {
-    let slot = app.writes.enter().await.ok_or_else(busy)?;
+    let slot = app
+        .writes
+        .enter(&tenant, usize::MAX)
+        .await
+        .ok_or_else(busy)?;
     let appending = Arc::clone(&app);
     let appended = compute(move || {
         let _slot = slot;

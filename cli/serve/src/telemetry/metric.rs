@@ -78,6 +78,8 @@ metrics! {
         "Samples and exemplars refused, by protocol.";
     IngestSamples: Counter "obsq_ingest_samples_total"
         "Samples accepted, by protocol and type.";
+    LimitRefused: Counter "obsq_limit_refused_total"
+        "Samples and exemplars refused by a limit of their tenant, by limit.";
     Panics: Counter "obsq_panics_total"
         "Requests that ended in a panic, which is always a bug.";
     ProcessCpu: Counter "obsq_process_cpu_seconds_total"

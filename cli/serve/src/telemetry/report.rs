@@ -9,6 +9,7 @@ use super::exposition::{Family, Histogram};
 use super::metric::Metric;
 use super::{BUCKETS, DoorCounts, Protocol, Telemetry, process};
 use crate::app::App;
+use crate::limits::Limit;
 
 impl Telemetry {
     /// Returns every metric with its samples, sorted by name.
@@ -32,6 +33,7 @@ impl Telemetry {
                 self.write_received(&mut family);
             }
             Metric::StoreRefused => write_refused(&mut family, stats),
+            Metric::LimitRefused => write_limits(&mut family, app, stats),
             Metric::StoreFailing => write_failing(&mut family, stats),
             Metric::DoorRefused => write_door_refused(&mut family, &app.doors.counts),
             _ => {
@@ -163,6 +165,14 @@ fn write_door_refused(family: &mut Family, counts: &DoorCounts) {
     ] {
         let count = count.load(Ordering::Relaxed) as f64;
         family.sample(&[("reason", reason)], count);
+    }
+}
+
+fn write_limits(family: &mut Family, app: &App, stats: &StoreStats) {
+    let series = ("max_series", stats.rejected.too_many_series);
+    let others = Limit::ALL.map(|limit| (limit.name(), app.limits.refused(limit)));
+    for (limit, count) in std::iter::once(series).chain(others) {
+        family.sample(&[("limit", limit)], count as f64);
     }
 }
 

@@ -11,7 +11,7 @@ use super::global::GlobalConfig;
 use super::http::{HttpConfig, SecretSource};
 use super::scrape::{ScrapeConfig, ScrapeLimits};
 use super::size::format_size;
-use super::{Config, StorageConfig};
+use super::{Config, StorageConfig, TenantLimits};
 use crate::exposition::ScrapeProtocol;
 use crate::otlp::{OtlpOptions, PromotedAttributes};
 use crate::relabel::RelabelConfig;
@@ -23,6 +23,16 @@ pub(super) fn config(config: &Config) -> String {
     map.list("scrape_configs", jobs.collect());
     map.put("storage", storage(&config.storage));
     map.put("otlp", otlp(&config.otlp));
+    if config.limits.defaults != TenantLimits::default() {
+        map.put("limits", tenant_limits(&config.limits.defaults));
+    }
+    let overrides = config.limits.overrides.iter();
+    let overrides: Vec<_> = overrides
+        .map(|(tenant, limits)| (tenant.to_string(), tenant_limits(limits)))
+        .collect();
+    if !overrides.is_empty() {
+        map.put("overrides", Yaml::Map(overrides));
+    }
     map.into_yaml().to_text()
 }
 
@@ -329,6 +339,40 @@ fn relabel(rule: &RelabelConfig) -> Yaml {
     map.some_text("target_label", &rule.target_label);
     map.text("replacement", &rule.replacement);
     map.text("action", rule.action.as_str());
+    map.into_yaml()
+}
+
+fn tenant_limits(limits: &TenantLimits) -> Yaml {
+    let mut map = Map::default();
+    if let Some(rate) = limits.ingestion_rate {
+        map.word("ingestion_rate", rate);
+    }
+    for (key, limit) in [
+        ("max_series", limits.max_series),
+        ("ingestion_burst_size", limits.ingestion_burst_size),
+        (
+            "max_label_names_per_series",
+            limits.max_label_names_per_series,
+        ),
+        ("max_label_name_length", limits.max_label_name_length),
+        ("max_label_value_length", limits.max_label_value_length),
+        (
+            "max_fetched_series_per_query",
+            limits.max_fetched_series_per_query,
+        ),
+        ("max_samples_per_query", limits.max_samples_per_query),
+        ("max_concurrent_queries", limits.max_concurrent_queries),
+    ] {
+        if let Some(limit) = limit {
+            map.word(key, limit);
+        }
+    }
+    if let Some(bytes) = limits.max_memory_per_query {
+        map.word("max_memory_per_query", format_size(bytes));
+    }
+    if let Some(ms) = limits.query_timeout_ms {
+        map.word("query_timeout", format_duration(ms));
+    }
     map.into_yaml()
 }
 

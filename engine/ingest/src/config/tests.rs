@@ -49,6 +49,8 @@ storage:
 otlp:
   promote_resource_attributes: [k8s.pod.name]
   translation_strategy: NoUTF8EscapingWithSuffixes
+limits: {max_series: 1000000, ingestion_rate: 50000, max_memory_per_query: 512MB}
+overrides: {team-a: {max_label_value_length: 100, query_timeout: 30s}}
 rule_files: []
 "#;
 

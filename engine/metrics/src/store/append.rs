@@ -163,7 +163,7 @@ impl Shared {
             drop(sender.send(written.map_err(from_wal)));
         });
         let limits = AppendLimits {
-            max_series: self.options.max_series,
+            max_series: self.series_limits.read().of(&tenant.name),
             late_before_ms: seal_due_ms(self.options.clock.now_ms()),
         };
         let target = LogTarget {

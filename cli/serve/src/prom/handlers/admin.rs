@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, post};
+use obsq_model::Tenant;
 use serde_json::json;
 
 use super::call::Call;
@@ -94,7 +95,8 @@ async fn run<T: Send + 'static>(
     work: impl FnOnce(&Stores) -> std::result::Result<T, ApiError> + Send + 'static,
 ) -> std::result::Result<T, ApiError> {
     let busy = || ApiError::new(ErrorType::Unavailable, "another admin call is running");
-    let slot = app.admin.enter().await.ok_or_else(busy)?;
+    let slot = app.admin.enter(&Tenant::anonymous(), 1).await;
+    let slot = slot.ok_or_else(busy)?;
     let app = Arc::clone(app);
     compute(move || {
         let _slot = slot;

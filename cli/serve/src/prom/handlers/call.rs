@@ -124,9 +124,11 @@ impl Call {
         app: Arc<App>,
         timeout: Option<Duration>,
     ) -> Result<(Turn, Slot, CancelOnDrop), ApiError> {
-        let context = app.prom.context(timeout);
+        let timeout = app.limits.timeout(&self.tenant, timeout);
+        let mut context = app.prom.context(timeout);
+        app.limits.restrict(&self.tenant, &mut context);
         let cancel = CancelOnDrop(context.cancel.clone());
-        let slot = app.queries.enter().await;
+        let slot = app.enter_queries(&self.tenant).await;
         let slot = slot
             .ok_or_else(|| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
         let turn = Turn {

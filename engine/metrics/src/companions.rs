@@ -59,23 +59,24 @@ pub(crate) fn write_metadata(
     write(vfs, directory, METADATA, &entries)
 }
 
-/// Reads what was written to the tenant's directory, past damage.
+/// Reads what was written to the tenant's directory, past damage. Returns how many files are damaged.
 pub(crate) fn read_companions(
     vfs: &dyn Vfs,
     directory: &Path,
     exemplars: &mut ExemplarStore,
     metadata: &mut MetadataStore,
-) -> Result<(), Error> {
-    read(vfs, directory, EXEMPLARS, |bytes| {
+) -> Result<u64, Error> {
+    let exemplars_damaged = read(vfs, directory, EXEMPLARS, |bytes| {
         let labels = take_labels(bytes)?;
         exemplars.add(&labels, take_exemplar(bytes)?);
         Some(())
     })?;
-    read(vfs, directory, METADATA, |bytes| {
+    let metadata_damaged = read(vfs, directory, METADATA, |bytes| {
         let (family, entry) = take_metadata(bytes)?;
         metadata.add(&family, entry);
         Some(())
-    })
+    })?;
+    Ok(u64::from(exemplars_damaged) + u64::from(metadata_damaged))
 }
 
 fn write(
@@ -102,17 +103,18 @@ fn write(
     writer.commit().map_err(from_wal)
 }
 
+/// Reads the entries of a file, if there is one, and says whether it is damaged.
 fn read(
     vfs: &dyn Vfs,
     directory: &Path,
     (name, kind): (&str, FileKind),
     mut take: impl FnMut(&mut Bytes<'_>) -> Option<()>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let names = vfs
         .list(directory)
         .map_err(crate::boundary::io("list", directory))?;
     if !names.iter().any(|known| known == name) {
-        return Ok(());
+        return Ok(false);
     }
     let path = directory.join(name);
     let mut unreadable = 0_u32;
@@ -127,14 +129,14 @@ fn read(
         unreadable += u32::from(!read);
     });
     match damage {
-        Ok(damage) if damage == obsq_wal::Damage::default() && unreadable == 0 => Ok(()),
+        Ok(damage) if damage == obsq_wal::Damage::default() && unreadable == 0 => Ok(false),
         Ok(damage) => {
             tracing::error!(path = %path.display(), ?damage, unreadable, "a companion is damaged, its good parts were read");
-            Ok(())
+            Ok(true)
         }
         Err(error @ obsq_wal::Error::Corrupt { .. }) => {
             tracing::error!(path = %path.display(), %error, "a companion cannot be read");
-            Ok(())
+            Ok(true)
         }
         Err(error) => Err(from_wal(error)),
     }

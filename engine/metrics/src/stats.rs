@@ -22,7 +22,7 @@ pub struct StoreStats {
     pub replayed_records: u64,
     /// Log records that should have been there at the start but were not.
     pub missing_records: u64,
-    /// Places where log or checkpoint were found damaged at the start.
+    /// Places where log, checkpoint or companions were found damaged at the start.
     pub corruptions: u64,
     /// Start timestamps that were dropped because they are not stored.
     pub start_timestamps_dropped: u64,

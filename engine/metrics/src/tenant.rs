@@ -35,6 +35,8 @@ pub(crate) struct TenantStore {
     pub(crate) exemplars: Mutex<ExemplarStore>,
     pub(crate) metadata: Mutex<MetadataStore>,
     directory: PathBuf,
+    /// Companions that were found damaged at the start.
+    pub(crate) damaged_companions: u64,
     /// Versions of exemplars and metadata that are in the companions.
     saved: Mutex<(u64, u64)>,
     pub(crate) sealing: Backoff,
@@ -57,7 +59,8 @@ impl TenantStore {
         blocks.open_all()?;
         remove_unfinished(vfs.as_ref(), &directory).map_err(from_wal)?;
         let (mut exemplars, mut metadata) = (ExemplarStore::default(), MetadataStore::default());
-        read_companions(vfs.as_ref(), &directory, &mut exemplars, &mut metadata)?;
+        let damaged_companions =
+            read_companions(vfs.as_ref(), &directory, &mut exemplars, &mut metadata)?;
         Ok(Self {
             name,
             number: AtomicU32::new(number),
@@ -71,6 +74,7 @@ impl TenantStore {
             exemplars: Mutex::new(exemplars),
             metadata: Mutex::new(metadata),
             directory,
+            damaged_companions,
             sealing: Backoff::new("seal", 1000, SEAL_REST_MS),
             compacting: Backoff::new("compaction", 60 * 1000, COMPACTION_REST_MS),
         })

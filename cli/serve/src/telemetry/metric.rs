@@ -131,7 +131,7 @@ metrics! {
     WalBytes: Counter "obsq_wal_bytes_total"
         "Bytes of records written to the log.";
     WalCorruptions: Gauge "obsq_wal_corruptions"
-        "Places where log or checkpoint were found damaged at the start.";
+        "Places where log, checkpoint or companions were found damaged at the start.";
     WalFailures: Counter "obsq_wal_failures_total"
         "Writes and syncs of the log that failed.";
     WalMissingRecords: Gauge "obsq_wal_missing_records"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use obsq_encoding::{DecodeError, check_crc32c, crc32c};
 use obsq_wal::{Vfs, read_file};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -17,6 +18,8 @@ const MAX_META_BYTES: u64 = 64 << 20;
 const META_VERSION: u64 = 1;
 /// Version of our own part.
 const OBSQ_FORMAT: u64 = 1;
+/// Who we are in Thanos' part.
+const SOURCE: &str = "obsq";
 
 /// A block's `meta.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,6 +156,10 @@ pub struct ObsqMeta {
     /// Random text by which a writer recognises its own upload.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub writer_nonce: String,
+    /// CRC32C of the whole `meta.json` as [`BlockMeta`] is written without this field. Only there in
+    /// the file: it is checked and taken out when the file is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_crc32c: Option<u32>,
 }
 
 /// Length and CRC of one of the block's files.
@@ -171,7 +178,7 @@ impl BlockMeta {
     pub fn read(vfs: &dyn Vfs, directory: &Path) -> Result<Self, Error> {
         let path = directory.join(META_FILE);
         let bytes = read_file(vfs, &path, MAX_META_BYTES)?;
-        let meta: Self = match serde_json::from_slice(&bytes) {
+        let mut meta: Self = match serde_json::from_slice(&bytes) {
             Ok(meta) => meta,
             Err(source) => return Err(Error::Meta { path, source }),
         };
@@ -184,7 +191,24 @@ impl BlockMeta {
         if found != META_VERSION {
             return Err(Error::Version { path, found });
         }
+        meta.check().map_err(Error::corrupt(&path, 0))?;
         Ok(meta)
+    }
+
+    /// Checks and takes out the CRC.
+    fn check(&mut self) -> Result<(), DecodeError> {
+        let Some(obsq) = &mut self.obsq else {
+            let is_ours = |thanos: &ThanosMeta| thanos.source == SOURCE;
+            if self.thanos.as_ref().is_some_and(is_ours) {
+                return Err(DecodeError::Inconsistent("a section is missing"));
+            }
+            return Ok(());
+        };
+        match obsq.meta_crc32c.take() {
+            Some(stored) => check_crc32c(&self.serialized(), stored),
+            // Blocks of the first versions have none.
+            None => Ok(()),
+        }
     }
 
     /// Returns the number that decides between two blocks (see [`ObsqMeta::first_seq`]). What other programs
@@ -203,6 +227,14 @@ impl BlockMeta {
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {
+        let mut with_crc = self.clone();
+        if let Some(obsq) = &mut with_crc.obsq {
+            obsq.meta_crc32c = Some(crc32c(&self.serialized()));
+        }
+        with_crc.serialized()
+    }
+
+    fn serialized(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
@@ -217,7 +249,7 @@ impl BlockMeta {
         let thanos = ThanosMeta {
             version: 1,
             labels: external_labels,
-            source: "obsq".to_owned(),
+            source: SOURCE.to_owned(),
             files: files
                 .iter()
                 .map(|file| ThanosFile {
@@ -233,6 +265,7 @@ impl BlockMeta {
             first_seq,
             files,
             writer_nonce,
+            meta_crc32c: None,
         };
         (thanos, obsq)
     }

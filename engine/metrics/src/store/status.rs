@@ -34,6 +34,7 @@ impl Shared {
                 stats.blocks += 1;
                 stats.block_bytes += block.size_bytes();
             }
+            stats.corruptions += tenant.damaged_companions;
             stats.broken_blocks += tenant.blocks.broken();
         }
         stats

@@ -7,6 +7,7 @@
 //! `OBSQ_TORTURE_SEED=<seed>` repeats that script alone, with all its cuts.
 
 mod batches;
+mod flips;
 mod model;
 mod script;
 
@@ -89,7 +90,7 @@ fn jobs(faults: bool, all: RangeInclusive<u64>, some: RangeInclusive<u64>, thin:
     if let Ok(seed) = std::env::var("OBSQ_TORTURE_SEED") {
         return every(seed.parse().unwrap()).collect();
     }
-    if std::env::var("OBSQ_TORTURE").is_ok_and(|how| how == "full") {
+    if is_full() {
         let some = some.map(|seed| job(seed, 2000, Cuts::Random(2000)));
         return all.flat_map(every).chain(some).collect();
     }
@@ -98,22 +99,34 @@ fn jobs(faults: bool, all: RangeInclusive<u64>, some: RangeInclusive<u64>, thin:
         .collect()
 }
 
-fn torture(jobs: &[Job]) {
-    let (next, threads) = (AtomicUsize::new(0), 2);
-    let done: Vec<Done> = std::thread::scope(|scope| {
-        let work = || {
-            let mut all = Vec::new();
+fn is_full() -> bool {
+    std::env::var("OBSQ_TORTURE").is_ok_and(|how| how == "full")
+}
+
+/// Does all the work on two threads.
+fn in_parallel<J: Sync, D: Send>(jobs: &[J], work: impl Fn(&J) -> D + Sync) -> Vec<D> {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let run = || {
+            let mut done = Vec::new();
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                all.push(run(*job));
-                println!("{job:?}: {:?}", all.last());
+                done.push(work(job));
             }
-            all
+            done
         };
-        let started: Vec<_> = (0..threads).map(|_nth| scope.spawn(work)).collect();
-        started
+        let started: Vec<_> = (0..2).map(|_nth| scope.spawn(run)).collect();
+        let joined = started
             .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect()
+            .flat_map(|thread| thread.join().unwrap());
+        joined.collect()
+    })
+}
+
+fn torture(jobs: &[Job]) {
+    let done = in_parallel(jobs, |job| {
+        let done = run(*job);
+        println!("{job:?}: {done:?}");
+        done
     });
     let sum = |of: fn(&Done) -> u64| done.iter().map(of).sum::<u64>();
     let (cuts, calls, samples) = (sum(|d| d.cuts), sum(|d| d.calls), sum(|d| d.samples));

@@ -19,11 +19,24 @@ struct Cell {
     acknowledged: Option<Sample>,
     /// Values that were sent before one was acknowledged. One of them may have won.
     perhaps: Vec<Sample>,
+    /// Values that were sent afterwards, and lose.
+    losers: Vec<Sample>,
     /// Whether it may be deleted by now.
     deleting: bool,
 }
 
 type Series = BTreeMap<i64, Cell>;
+
+/// What was found on a damaged disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Survey {
+    /// Whether the store says that something is damaged.
+    pub(super) noticed: bool,
+    /// Samples, exemplars and metadata that should be there and are not.
+    pub(super) missing: usize,
+    /// Samples that show a value that had lost.
+    pub(super) losers: usize,
+}
 
 /// What was acknowledged, and what may be there besides.
 #[derive(Debug, Clone, Default)]
@@ -66,9 +79,13 @@ impl Model {
         {
             for sample in samples {
                 let cell = self.cell(sent.tenant, labels, sample.ts_ms);
-                let known = cell.perhaps.iter().any(|known| same(known, sample));
-                if cell.acknowledged.is_none() && !known {
-                    cell.perhaps.push(sample.clone());
+                let others = match &cell.acknowledged {
+                    Some(known) if same(known, sample) => continue,
+                    Some(_other) => &mut cell.losers,
+                    None => &mut cell.perhaps,
+                };
+                if !others.iter().any(|known| same(known, sample)) {
+                    others.push(sample.clone());
                 }
             }
         }
@@ -94,19 +111,20 @@ impl Model {
                     self.samples += 1;
                 }
             }
-            let exemplars = series.exemplars.iter();
-            let named = |exemplar: &Exemplar| {
-                (
-                    sent.tenant.to_owned(),
-                    series.labels.clone(),
-                    exemplar.clone(),
-                )
-            };
-            self.exemplars.extend(exemplars.map(named));
+            for exemplar in &series.exemplars {
+                let labels = series.labels.clone();
+                let of = (sent.tenant.to_owned(), labels, exemplar.clone());
+                if !self.exemplars.contains(&of) {
+                    self.exemplars.push(of);
+                }
+            }
         }
-        let metadata = sent.batch.metadata.iter().cloned();
-        let named = metadata.map(|(family, metadata)| (sent.tenant.to_owned(), family, metadata));
-        self.metadata.extend(named);
+        for (family, metadata) in sent.batch.metadata.clone() {
+            let of = (sent.tenant.to_owned(), family, metadata);
+            if !self.metadata.contains(&of) {
+                self.metadata.push(of);
+            }
+        }
     }
 
     fn concerned(&mut self, deleted: &Deleted) -> impl Iterator<Item = &mut Series> {
@@ -134,6 +152,42 @@ impl Model {
         for cells in self.concerned(deleted) {
             cells.retain(|ts_ms, _cell| !deleted.range.contains(*ts_ms));
         }
+    }
+
+    /// Counts what is missing and what the store says about it; an error names what is wrong.
+    pub(super) fn survey(&self, store: &MetricStore) -> Result<Survey, String> {
+        let stats = store.stats();
+        let mut survey = Survey {
+            noticed: stats.broken_blocks + stats.corruptions + stats.missing_records > 0,
+            missing: 0,
+            losers: 0,
+        };
+        for (name, series) in &self.tenants {
+            survey_tenant(store, name, series, &mut survey)?;
+            let tenant = Tenant::parse(name).unwrap();
+            let found = store.exemplars(&tenant, &everything(), &context()).unwrap();
+            let mut companions = 0;
+            for found in found {
+                for exemplar in found.exemplars {
+                    let of = (name.clone(), found.labels.clone(), exemplar);
+                    if !self.exemplars.contains(&of) {
+                        return Err(format!("nobody sent {of:?}"));
+                    }
+                    companions += 1;
+                }
+            }
+            for entry in store.metadata(&tenant, None).unwrap() {
+                let of = (name.clone(), entry.metric, entry.metadata);
+                if !self.metadata.contains(&of) {
+                    return Err(format!("nobody sent {of:?}"));
+                }
+                companions += 1;
+            }
+            let exemplars = self.exemplars.iter().filter(|of| of.0 == *name).count();
+            let metadata = self.metadata.iter().filter(|of| of.0 == *name).count();
+            survey.missing += (exemplars + metadata).saturating_sub(companions);
+        }
+        Ok(survey)
     }
 
     /// Compares with what the store shows and returns what is wrong first.
@@ -212,6 +266,98 @@ fn compare_tenant(
         let samples = found.get(labels).map_or(&[][..], Vec::as_slice);
         compare_series(cells, samples)
             .map_err(|wrong| format!("tenant {name}: {labels}: {wrong}"))?;
+    }
+    Ok(())
+}
+
+fn survey_tenant(
+    store: &MetricStore,
+    name: &str,
+    series: &BTreeMap<Labels, Arc<Series>>,
+    survey: &mut Survey,
+) -> Result<(), String> {
+    let tenant = Tenant::parse(name).unwrap();
+    let request = SelectRequest {
+        range: TimeRange::ALL,
+        matchers: Vec::<Matcher>::new(),
+    };
+    let Ok(set) = store.select(&tenant, &request, &context()) else {
+        survey.noticed = true;
+        return Ok(());
+    };
+    survey.noticed |= !set.warnings().is_empty();
+    let mut seen = 0;
+    for index in 0..set.len() {
+        let labels = set.labels(index);
+        let mut samples = Vec::new();
+        if set.read_exact(index, TimeRange::ALL, &mut samples).is_err() {
+            survey.noticed = true;
+            continue;
+        }
+        let cells = series
+            .get(labels)
+            .ok_or_else(|| format!("nobody wrote {labels}"))?;
+        let mut last_ms = None;
+        for sample in &samples {
+            let cell = cells.get(&sample.ts_ms);
+            // Where the value that had won is damaged, one that had lost may show.
+            let had_lost = |cell: &Cell| cell.losers.iter().any(|loser| same(loser, sample));
+            let is_known = cell.is_some_and(|cell| cell.allows(Some(sample)) || had_lost(cell));
+            if !is_known || last_ms >= Some(sample.ts_ms) {
+                return Err(format!("tenant {name}: {labels}: nobody wrote {sample:?}"));
+            }
+            last_ms = Some(sample.ts_ms);
+            survey.losers += usize::from(!cell.is_some_and(|cell| cell.allows(Some(sample))));
+        }
+        seen += samples.len();
+    }
+    let acknowledged = |cells: &Arc<Series>| {
+        let cells = cells.values();
+        cells.filter(|cell| cell.acknowledged.is_some()).count()
+    };
+    let expected = series.values().map(acknowledged).sum::<usize>();
+    survey.missing += expected.saturating_sub(seen);
+    survey_parts(store, &tenant, series, seen, survey)
+}
+
+/// Reads the samples of a tenant, which are `seen`, in parts: they must be as many.
+fn survey_parts(
+    store: &MetricStore,
+    tenant: &Tenant,
+    series: &BTreeMap<Labels, Arc<Series>>,
+    seen: usize,
+    survey: &mut Survey,
+) -> Result<(), String> {
+    const PARTS: usize = 8;
+    let mut times: Vec<i64> = series
+        .values()
+        .flat_map(|cells| cells.keys().copied())
+        .collect();
+    times.sort_unstable();
+    let mut starts: Vec<i64> = times
+        .chunks(times.len() / PARTS + 1)
+        .map(|part| part[0])
+        .collect();
+    starts[0] = i64::MIN;
+    starts.push(i64::MAX);
+    let mut in_parts = 0;
+    for part in starts.windows(2) {
+        let range = TimeRange::new(part[0], part[1] - 1);
+        let matchers = Vec::<Matcher>::new();
+        let request = SelectRequest { range, matchers };
+        let Ok(set) = store.select(tenant, &request, &context()) else {
+            survey.noticed = true;
+            return Ok(());
+        };
+        survey.noticed |= !set.warnings().is_empty();
+        for index in 0..set.len() {
+            let mut samples = Vec::new();
+            survey.noticed |= set.read_exact(index, range, &mut samples).is_err();
+            in_parts += samples.len();
+        }
+    }
+    if in_parts != seen && !survey.noticed {
+        return Err(format!("{seen} samples are {in_parts} when read in parts"));
     }
     Ok(())
 }

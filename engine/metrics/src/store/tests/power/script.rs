@@ -67,11 +67,11 @@ pub(super) struct Script {
     pub(super) failures: u64,
 }
 
-fn open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> MetricStore {
+pub(super) fn open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> MetricStore {
     try_open(vfs, clock).unwrap()
 }
 
-fn try_open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> Result<MetricStore, Error> {
+pub(super) fn try_open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> Result<MetricStore, Error> {
     let clock = Arc::clone(clock);
     let mut options = StoreOptions::new(PathBuf::from("/data"), clock);
     options.vfs = Arc::new(vfs.clone());
@@ -88,7 +88,7 @@ fn try_open(vfs: &SimVfs, clock: &Arc<ManualClock>) -> Result<MetricStore, Error
 type Rejections = Vec<obsq_source::Rejection>;
 
 /// Writes and waits for the disk; returns what was refused.
-fn write(store: &MetricStore, sent: &Sent) -> Result<Rejections, Error> {
+pub(super) fn write(store: &MetricStore, sent: &Sent) -> Result<Rejections, Error> {
     let tenant = Tenant::parse(sent.tenant).unwrap();
     let appended = store.append(&tenant, sent.batch.clone())?;
     appended.durable.wait_blocking()?;

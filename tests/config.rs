@@ -78,7 +78,7 @@ fn a_file_that_is_not_usable_leaves_the_old_configuration_in_force() {
 fn a_key_that_is_not_served_ends_the_start() {
     let directory = TempDir::new().unwrap();
     let config = directory.path().join("prometheus.yml");
-    std::fs::write(&config, "remote_write:\n- url: http://localhost/x\n").unwrap();
+    std::fs::write(&config, "remote_read:\n- url: http://localhost/x\n").unwrap();
     let output = obsq(directory.path())
         .args([
             "serve",

@@ -130,7 +130,7 @@ fn promtool(arguments: &[&str]) -> String {
 }
 
 /// Starts the installed Prometheus on a data directory; returns its address.
-fn prometheus_on(data: &Path) -> (Client, std::net::SocketAddr) {
+pub(crate) fn prometheus_on(data: &Path) -> (Client, std::net::SocketAddr) {
     let config = data.with_extension("yml");
     let late = "storage:\n  tsdb:\n    out_of_order_time_window: 10h\n";
     fs::write(&config, late).unwrap();

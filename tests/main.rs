@@ -20,6 +20,7 @@ mod config;
 mod differential;
 mod doors;
 mod durability;
+mod forward;
 mod interchange;
 mod life;
 mod prom_api;

@@ -89,17 +89,11 @@ impl Server {
 
     /// Like [`Self::start_in`], but returns as soon as the server listens.
     pub(crate) fn spawn(directory: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let has_address = arguments.contains(&"--http");
         let mut command = obsq(directory.path());
         command
-            .args([
-                "serve",
-                "--http",
-                "127.0.0.1:0",
-                "--otlp-grpc",
-                "off",
-                "--otlp-http",
-                "off",
-            ])
+            .args(["serve", "--otlp-grpc", "off", "--otlp-http", "off"])
+            .args(["--http", "127.0.0.1:0"].iter().filter(|_| !has_address))
             .arg("--data")
             .arg(directory.path().join("data"))
             .args(arguments)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use obsq_eval::promql::{Engine, EngineOptions};
+use obsq_ingest::forward::Forwarder;
 use obsq_ingest::otlp::{DeltaLimits, DeltaStates};
 use obsq_ingest::remote_write::LabelCache;
 use obsq_ingest::scrape::{Scraper, ScraperOptions};
@@ -80,6 +81,8 @@ pub(crate) struct App {
     pub(crate) doors: Arc<Doors>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) scraper: Scraper,
+    /// Outgoing remote write.
+    pub(crate) forwarder: Forwarder,
     pub(crate) global_url: GlobalUrl,
     /// Sums of OTLP streams with delta temporality.
     pub(crate) deltas: DeltaStates,
@@ -104,15 +107,17 @@ impl App {
                 tokio::time::sleep(READY_POLL).await;
             }
             let _turn = scraping.reloading.lock().await;
-            scraping.follow_scrape_configs().await;
+            scraping.follow_configuration().await;
         });
         Ok(app)
     }
 
-    /// Scrapes what the configuration in force says.
-    async fn follow_scrape_configs(&self) {
+    /// Scrapes and passes on what the configuration in force says.
+    async fn follow_configuration(&self) {
         let loaded = self.loaded();
-        self.scraper.apply(&loaded.config.scrape_configs).await;
+        let (config, labels) = (&loaded.config, &loaded.external_labels);
+        self.forwarder.apply(&config.remote_write, labels).await;
+        self.scraper.apply(&config.scrape_configs).await;
     }
 
     fn open_blocking(options: ServeOptions, http: SocketAddr) -> Result<Arc<Self>, ServeError> {
@@ -146,6 +151,7 @@ impl App {
             writes: gate(writes),
             admin: gate(1),
             connections: Connections::default(),
+            forwarder: forwarder(&stores, &clock),
             scraper: scraper(&appender, &telemetry, &loaded, &clock),
             appender,
             telemetry,
@@ -224,9 +230,7 @@ impl App {
         };
         self.reload.store(Arc::new(reload));
         loaded?;
-        self.scraper
-            .apply(&self.loaded().config.scrape_configs)
-            .await;
+        self.follow_configuration().await;
         tracing::info!("configuration loaded");
         Ok(())
     }
@@ -271,6 +275,12 @@ async fn blocking<T: Send + 'static>(
             source: std::io::Error::other(error),
         })
     })
+}
+
+/// Returns a forwarder that passes on nothing yet.
+fn forwarder(stores: &Stores, clock: &Arc<dyn Clock>) -> Forwarder {
+    let user_agent = concat!("obsq/", env!("CARGO_PKG_VERSION")).to_owned();
+    Forwarder::new(stores.log(), stores.source(), Arc::clone(clock), user_agent)
 }
 
 /// Returns a scraper that scrapes nothing yet, and whose samples are counted.

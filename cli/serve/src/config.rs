@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_with_its_place() {
-        let error = read("global:\n  nosuch: 1\nremote_write: [{url: x}]\n").unwrap_err();
+        let error = read("global:\n  nosuch: 1\nremote_read: [{url: x}]\n").unwrap_err();
         assert!(
             error.starts_with("cannot use the configuration:\nobsq.yml:2:3: "),
             "{error}"

@@ -29,7 +29,8 @@ mod testing;
 pub use doors::check_web_config;
 pub use error::ServeError;
 pub use options::{
-    DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener, QueryOptions, ServeOptions,
+    DEFAULT_HELD_LOG_BYTES, DEFAULT_HTTP, DEFAULT_OTLP_GRPC, DEFAULT_OTLP_HTTP, Listener,
+    QueryOptions, ServeOptions,
 };
 pub use run::run;
 pub use server::Server;

@@ -11,6 +11,9 @@ pub const DEFAULT_OTLP_GRPC: &str = "127.0.0.1:4317";
 /// The address of the extra OTLP HTTP listener when it is not given.
 pub const DEFAULT_OTLP_HTTP: &str = "127.0.0.1:4318";
 
+/// How many bytes of the log are kept for receivers of remote write when nothing is said.
+pub const DEFAULT_HELD_LOG_BYTES: u64 = 4 << 30;
+
 /// An extra listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listener {
@@ -96,6 +99,8 @@ pub struct ServeOptions {
     pub cors_origin: String,
     /// Store start timestamps and let functions use them.
     pub start_timestamps: bool,
+    /// How many bytes of the log are kept for receivers of remote write that are behind.
+    pub held_log_bytes: u64,
     /// Limits and meaning of queries.
     pub query: QueryOptions,
 }
@@ -116,6 +121,7 @@ impl Default for ServeOptions {
             enable_admin_api: false,
             cors_origin: ".*".to_owned(),
             start_timestamps: true,
+            held_log_bytes: DEFAULT_HELD_LOG_BYTES,
             query: QueryOptions::default(),
         }
     }
@@ -176,6 +182,7 @@ impl ServeOptions {
                 "web.config.file",
                 self.web_config_file.as_ref().map(path).unwrap_or_default(),
             ),
+            ("storage.wal.held-size", format!("{}B", self.held_log_bytes)),
             ("web.cors.origin", self.cors_origin.clone()),
             ("web.enable-admin-api", self.enable_admin_api.to_string()),
             (

@@ -117,7 +117,11 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
-        let ended = async { tokio::join!(requests, self.app.scraper.shutdown()) };
+        let scrapes = async {
+            self.app.scraper.shutdown().await;
+            self.app.forwarder.shutdown().await;
+        };
+        let ended = async { tokio::join!(requests, scrapes) };
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
             tracing::warn!("some requests or scrapes were still open at the end");
         }

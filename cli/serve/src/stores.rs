@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obsq_ingest::config::LimitsConfig;
 use obsq_metrics::{BlockMeta, HeadStatus, MetricStore, Retention, StoreOptions, StoreStats};
 use obsq_model::{Clock, Matcher, Tenant, TimeRange};
-use obsq_source::{MetricAppender, MetricSource};
+use obsq_source::{MetricAppender, MetricLog, MetricSource};
 
 use crate::config::Loaded;
 use crate::prom::ApiError;
@@ -27,6 +27,7 @@ impl Stores {
         let mut store = StoreOptions::new(options.data_dir.clone(), Arc::clone(clock));
         store.retention = loaded.retention(options);
         store.start_timestamps = options.start_timestamps;
+        store.held_log_bytes = options.held_log_bytes;
         let metrics = MetricStore::open_early(store).map_err(|source| ServeError::Open {
             path: options.data_dir.clone(),
             source: Box::new(source),
@@ -38,6 +39,11 @@ impl Stores {
 
     /// Returns what queries read.
     pub(crate) fn source(&self) -> Arc<dyn MetricSource> {
+        Arc::clone(&self.metrics) as _
+    }
+
+    /// Returns what can be read in the order of writing.
+    pub(crate) fn log(&self) -> Arc<dyn MetricLog> {
         Arc::clone(&self.metrics) as _
     }
 

@@ -6,6 +6,7 @@
 mod exposition;
 mod metric;
 mod process;
+mod remote;
 mod report;
 
 use std::sync::Arc;

@@ -57,6 +57,10 @@ pub(crate) struct ServeArgs {
     /// How many bytes blocks may take, such as 50GB [default: any]
     #[arg(long = "storage.tsdb.retention.size", value_name = "SIZE", value_parser = parse_size)]
     retention_size: Option<u64>,
+    /// How many bytes of the log are kept for receivers of remote write that are behind
+    #[arg(long = "storage.wal.held-size", value_name = "SIZE", default_value = "4GB", value_parser = parse_size)]
+    #[arg(hide_short_help = true)]
+    held_log_bytes: u64,
     /// Keep start timestamps, whose chunks need Prometheus 3.14 or later to be read elsewhere
     #[arg(
         long = "storage.start-timestamps",
@@ -134,6 +138,7 @@ impl ServeArgs {
             enable_admin_api: self.enable_admin_api,
             cors_origin: self.cors_origin,
             start_timestamps: self.start_timestamps,
+            held_log_bytes: self.held_log_bytes,
             query: QueryOptions {
                 timeout: self.query.timeout,
                 max_samples: self.query.max_samples,

@@ -17,6 +17,7 @@ mod node;
 mod otlp;
 mod print;
 mod relabel;
+mod remote_write;
 mod scrape;
 mod secret;
 mod section;
@@ -36,6 +37,9 @@ pub use http::{
 };
 pub use limits::{LimitsConfig, TenantLimits};
 pub use names::{EscapingScheme, NameScheme};
+pub use remote_write::{
+    MetadataOptions, QueueOptions, RemoteWriteConfig, WriteVersion, WrittenTenants,
+};
 pub use scrape::{HistogramOptions, ScrapeConfig, ScrapeLimits};
 pub use secret::Secret;
 pub use size::parse_size;
@@ -54,6 +58,8 @@ pub struct Config {
     pub global: GlobalConfig,
     /// The `scrape_configs` section, job names being unique.
     pub scrape_configs: Vec<ScrapeConfig>,
+    /// The `remote_write` section, names being unique.
+    pub remote_write: Vec<RemoteWriteConfig>,
     /// The `storage` section.
     pub storage: StorageConfig,
     /// The `otlp` section.
@@ -85,10 +91,9 @@ impl ConfigError {
 }
 
 /// Sections that Prometheus has and obsq does not serve yet.
-const NOT_SERVED: [&str; 7] = [
+const NOT_SERVED: [&str; 6] = [
     "rule_files",
     "alerting",
-    "remote_write",
     "remote_read",
     "tracing",
     "runtime",
@@ -120,6 +125,10 @@ fn read(root: &node::Node, directory: &Path, problems: &Problems) -> Config {
         .node("scrape_configs")
         .map(|node| scrape::read_all(node, &global, directory, problems))
         .unwrap_or_default();
+    let remote_write = section
+        .node("remote_write")
+        .map(|node| remote_write::read_all(node, global.name_scheme, directory, problems))
+        .unwrap_or_default();
     let storage = section
         .node("storage")
         .map(|node| storage::read(node, problems))
@@ -143,6 +152,7 @@ fn read(root: &node::Node, directory: &Path, problems: &Problems) -> Config {
     Config {
         global,
         scrape_configs,
+        remote_write,
         storage,
         otlp,
         limits: LimitsConfig {

@@ -14,6 +14,7 @@
 
 pub mod config;
 pub mod exposition;
+pub mod forward;
 pub mod otlp;
 pub mod prompb;
 pub mod relabel;
@@ -23,6 +24,7 @@ pub mod scrape;
 #[cfg(test)]
 mod batch_text;
 mod body;
+mod client;
 mod error;
 mod exemplar;
 mod histogram_rules;

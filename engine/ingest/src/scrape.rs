@@ -7,7 +7,6 @@
 //!
 //! Source of the behaviour: Prometheus 3 `scrape` and `discovery`.
 
-mod client;
 mod discovery;
 mod environment;
 mod fetch;

@@ -98,6 +98,34 @@ metrics! {
         "Bytes that running queries hold.";
     Ready: Gauge "obsq_ready"
         "Whether everything acknowledged before the start can be queried.";
+    RemoteBytes: Counter "obsq_remote_storage_bytes_total"
+        "Bytes of acknowledged requests of remote write, compressed.";
+    RemoteExemplars: Counter "obsq_remote_storage_exemplars_total"
+        "Exemplars that receivers have acknowledged.";
+    RemoteFailing: Gauge "obsq_remote_storage_failing"
+        "Whether the last request to a receiver failed.";
+    RemoteHistograms: Counter "obsq_remote_storage_histograms_total"
+        "Native histograms that receivers have acknowledged.";
+    RemoteLost: Counter "obsq_remote_storage_lost_batches_total"
+        "Batches of the log that were gone before they could be sent.";
+    RemoteMetadata: Counter "obsq_remote_storage_metadata_total"
+        "Metadata entries that receivers have acknowledged, remote write 1.0.";
+    RemoteHighestSent: Gauge "obsq_remote_storage_queue_highest_sent_timestamp_seconds"
+        "Time of the newest sample that a receiver has acknowledged.";
+    RemoteHighestRead: Gauge "obsq_remote_storage_queue_highest_timestamp_seconds"
+        "Time of the newest sample that was read to be sent.";
+    RemoteRetries: Counter "obsq_remote_storage_requests_retried_total"
+        "Requests that failed and are repeated.";
+    RemoteDropped: Counter "obsq_remote_storage_samples_dropped_total"
+        "Samples that are not sent, by reason.";
+    RemoteFailed: Counter "obsq_remote_storage_samples_failed_total"
+        "Samples and exemplars of requests that receivers refused for good.";
+    RemotePending: Gauge "obsq_remote_storage_samples_pending"
+        "Samples that wait to be acknowledged.";
+    RemoteSamples: Counter "obsq_remote_storage_samples_total"
+        "Float samples that receivers have acknowledged.";
+    RemoteShards: Gauge "obsq_remote_storage_shards"
+        "Requests that may be under way at once.";
     StartTime: Gauge "obsq_start_time_seconds"
         "When the server started, since the epoch.";
     StoreBlockBytes: Gauge "obsq_store_block_bytes"
@@ -134,6 +162,8 @@ metrics! {
         "Places where log, checkpoint or companions were found damaged at the start.";
     WalFailures: Counter "obsq_wal_failures_total"
         "Writes and syncs of the log that failed.";
+    WalHeld: Gauge "obsq_wal_held_bytes"
+        "Bytes of the log that are kept for receivers of remote write alone.";
     WalMissingRecords: Gauge "obsq_wal_missing_records"
         "Records that should have been in the log at the start but were not.";
     WalQuarantinedBytes: Gauge "obsq_wal_quarantined_bytes"

@@ -7,7 +7,7 @@ use obsq_metrics::StoreStats;
 
 use super::exposition::{Family, Histogram};
 use super::metric::Metric;
-use super::{BUCKETS, DoorCounts, Protocol, Telemetry, process};
+use super::{BUCKETS, DoorCounts, Protocol, Telemetry, process, remote};
 use crate::app::App;
 use crate::limits::Limit;
 
@@ -36,6 +36,9 @@ impl Telemetry {
             Metric::LimitRefused => write_limits(&mut family, app, stats),
             Metric::StoreFailing => write_failing(&mut family, stats),
             Metric::DoorRefused => write_door_refused(&mut family, &app.doors.counts),
+            _ if remote::is_about_remotes(metric) => {
+                remote::write(&mut family, &app.forwarder.stats());
+            }
             _ => {
                 let value = self.server_value(metric, app);
                 if let Some(value) = value.or_else(|| store_value(metric, stats)) {
@@ -134,6 +137,7 @@ fn store_value(metric: Metric, stats: &StoreStats) -> Option<f64> {
         Metric::WalQuarantinedBytes => stats.wal.quarantined_bytes as f64,
         Metric::WalQuarantinedSegments => stats.wal.quarantined_segments as f64,
         Metric::WalFailures => stats.wal.failures as f64,
+        Metric::WalHeld => stats.wal.held_bytes as f64,
         Metric::WalMissingRecords => stats.missing_records as f64,
         Metric::WalQueuedBytes => stats.wal.queued_bytes as f64,
         Metric::WalRecords => stats.wal.records as f64,

@@ -309,7 +309,7 @@ impl Reader<'_> {
 }
 
 /// Says whether a header is set by the client itself.
-fn is_reserved(name: &str) -> bool {
+pub(super) fn is_reserved(name: &str) -> bool {
     const RESERVED: [&str; 18] = [
         "accept",
         "accept-encoding",

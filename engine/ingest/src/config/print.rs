@@ -9,6 +9,7 @@ use super::discovery::{Discovery, StaticGroup};
 use super::duration::format_duration;
 use super::global::GlobalConfig;
 use super::http::{HttpConfig, SecretSource};
+use super::remote_write::{QueueOptions, RemoteWriteConfig, WrittenTenants};
 use super::scrape::{ScrapeConfig, ScrapeLimits};
 use super::size::format_size;
 use super::{Config, StorageConfig, TenantLimits};
@@ -21,6 +22,8 @@ pub(super) fn config(config: &Config) -> String {
     map.put("global", global(&config.global));
     let jobs = config.scrape_configs.iter().map(scrape_config);
     map.list("scrape_configs", jobs.collect());
+    let remotes = config.remote_write.iter().map(remote_write);
+    map.list("remote_write", remotes.collect());
     map.put("storage", storage(&config.storage));
     map.put("otlp", otlp(&config.otlp));
     if config.limits.defaults != TenantLimits::default() {
@@ -229,6 +232,48 @@ fn scrape_config(config: &ScrapeConfig) -> Yaml {
     let rules = config.metric_relabel_configs.iter().map(relabel);
     map.list("metric_relabel_configs", rules.collect());
     map.append(discoveries(&config.discoveries));
+    map.into_yaml()
+}
+
+fn remote_write(config: &RemoteWriteConfig) -> Yaml {
+    let mut map = Map::default();
+    map.text("url", &config.shown_url());
+    map.duration("remote_timeout", config.timeout_ms);
+    map.text("protobuf_message", config.version.as_str());
+    if !config.headers.is_empty() {
+        let headers = config.headers.iter();
+        let hidden = headers.map(|(name, value)| (name.clone(), Yaml::Plain(value.to_string())));
+        map.put("headers", Yaml::Map(hidden.collect()));
+    }
+    let rules = config.relabel_configs.iter().map(relabel);
+    map.list("write_relabel_configs", rules.collect());
+    map.some_text("name", &config.given_name);
+    if let WrittenTenants::One(tenant) = &config.tenants {
+        map.text("tenant", tenant.as_str());
+    }
+    map.word("send_exemplars", config.send_exemplars);
+    map.word("send_native_histograms", config.send_native_histograms);
+    map.append(http(&config.http));
+    map.put("queue_config", queue(&config.queue));
+    let mut metadata = Map::default();
+    metadata.word("send", config.metadata.send);
+    metadata.duration("send_interval", config.metadata.send_interval_ms);
+    metadata.count("max_samples_per_send", config.metadata.max_per_send);
+    map.put("metadata_config", metadata.into_yaml());
+    map.into_yaml()
+}
+
+fn queue(queue: &QueueOptions) -> Yaml {
+    let mut map = Map::default();
+    map.count("capacity", queue.capacity);
+    map.count("max_shards", queue.max_shards);
+    map.count("min_shards", queue.min_shards);
+    map.count("max_samples_per_send", queue.max_samples_per_send);
+    map.duration("batch_send_deadline", queue.batch_send_deadline_ms);
+    map.duration("min_backoff", queue.min_backoff_ms);
+    map.duration("max_backoff", queue.max_backoff_ms);
+    map.word("retry_on_http_429", queue.retry_on_429);
+    map.duration("sample_age_limit", queue.sample_age_limit_ms);
     map.into_yaml()
 }
 

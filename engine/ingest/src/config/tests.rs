@@ -44,6 +44,18 @@ scrape_configs:
       - {action: labeldrop, regex: "tmp_.*"}
     metric_relabel_configs:
       - {source_labels: [__name__], regex: go_.*, action: drop}
+remote_write:
+  - url: https://user:hunter2@mimir.example/api/v1/push
+    name: mimir
+    tenant: team-a
+    protobuf_message: io.prometheus.write.v2.Request
+    headers: {X-Scope-OrgID: hunter2}
+    write_relabel_configs: [{source_labels: [__name__], regex: go_.*, action: drop}]
+    send_exemplars: true
+    queue_config: {capacity: 500, max_shards: 10, min_backoff: 100ms, sample_age_limit: 1h}
+    metadata_config: {send: false}
+    tls_config: {ca_file: /etc/ca.pem}
+  - url: http://127.0.0.1:1/api/v1/write
 storage:
   tsdb: {retention: {time: 30d, size: 10GB, percentage: 80.5}, out_of_order_time_window: 1h}
 otlp:
@@ -131,8 +143,16 @@ global:
   unknown: 1
   query_log_file: /tmp/log
 rule_files: [rules.yml]
-remote_write:
+remote_read:
   - url: http://x
+remote_write:
+  - url: ftp://x
+  - name: a
+    url: http://x
+    sigv4: {region: x}
+    headers: {User-Agent: a}
+  - {name: a, url: http://y, queue_config: {capacity: 0, min_shards: 9, max_shards: 8}}
+  - {protobuf_message: other, tenant: a/b, send_exemplar: true, round_robin_dns: true}
 alerting: {}
 scrape_configs:
   - job_name: a

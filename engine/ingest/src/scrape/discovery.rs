@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::files::FileWatch;
-use super::client::{HttpClient, root_cause};
 use super::groups::TargetGroup;
+use crate::client::{HttpClient, root_cause};
 use crate::config::{Discovery, HttpDiscovery, StaticGroup, groups_from_text};
 
 /// How often files are looked at for changes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Response, StatusCode, Url};
 
-use super::client::{ClientError, HttpClient, root_cause};
+use crate::client::{ClientError, HttpClient, root_cause};
 
 /// Most bytes of an answer when no limit is configured.
 pub(super) const MAX_BODY_BYTES: u64 = 256 << 20;

@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::client::HttpClient;
 use super::discovery::{Update, follow, known_groups};
 use super::environment::Environment;
 use super::groups::TargetGroup;
 use super::snapshot::{DroppedTarget, PoolSnapshot, TargetHealth, TargetMetadata, TargetSnapshot};
 use super::target::{Found, Target, targets_of};
 use super::target_loop::{Job, Lasting, TargetLoop, Turn};
+use crate::client::HttpClient;
 use crate::config::{Discovery, ScrapeConfig, SecretSource};
 
 /// A running pool.

@@ -9,11 +9,11 @@ use obsq_source::{Appended, Durable, MetricAppender, MetricBatch};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use super::client::HttpClient;
 use super::environment::Environment;
 use super::fetch::{FetchRequest, Fetched, MAX_BODY_BYTES, TOO_LARGE, fetch};
 use super::outcome::{Attempt, Outcome, SampleRules, SeriesMemory};
 use super::target::Target;
+use crate::client::HttpClient;
 use crate::config::ScrapeConfig;
 use crate::exposition::{self, ParseOptions, ScrapeProtocol, Scraped, accept_header, format_of};
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, RequestBuilder, Url, redirect, tls};
+use reqwest::{
+    Certificate, Client, Identity, Method, NoProxy, Proxy, RequestBuilder, Url, redirect, tls,
+};
 
 use crate::config::{Authorization, HttpConfig, SecretSource, TlsConfig, TlsVersion};
 
@@ -14,7 +16,7 @@ const MAX_REDIRECTS: usize = 10;
 
 /// Why a client or a request could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub(crate) enum ClientError {
     #[error("cannot read {path:?}: {source}")]
     File { path: PathBuf, source: io::Error },
     #[error("cannot set up the HTTP client: {}", root_cause(.0))]
@@ -25,14 +27,14 @@ pub(super) enum ClientError {
 
 /// A client that sends what its configuration says with each request.
 #[derive(Debug, Clone)]
-pub(super) struct HttpClient {
+pub(crate) struct HttpClient {
     client: Client,
     config: HttpConfig,
 }
 
 impl HttpClient {
     /// Sets up a client; reads the files of certificates.
-    pub(super) async fn new(config: &HttpConfig, user_agent: &str) -> Result<Self, ClientError> {
+    pub(crate) async fn new(config: &HttpConfig, user_agent: &str) -> Result<Self, ClientError> {
         install_crypto();
         let mut builder = Client::builder()
             .user_agent(user_agent)
@@ -56,8 +58,18 @@ impl HttpClient {
 
     /// Returns a GET request with credentials and configured headers. Files that hold them are
     /// read anew.
-    pub(super) async fn get(&self, url: Url) -> Result<RequestBuilder, ClientError> {
-        let mut request = self.client.get(url).headers(self.headers().await?);
+    pub(crate) async fn get(&self, url: Url) -> Result<RequestBuilder, ClientError> {
+        self.request(Method::GET, url).await
+    }
+
+    /// Like [`Self::get`], for any method.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        url: Url,
+    ) -> Result<RequestBuilder, ClientError> {
+        let request = self.client.request(method, url);
+        let mut request = request.headers(self.headers().await?);
         if let Some(auth) = &self.config.basic_auth {
             let (username, password) = (read(&auth.username).await?, read(&auth.password).await?);
             request = request.basic_auth(username, Some(password));
@@ -171,7 +183,7 @@ fn install_crypto() {
 }
 
 /// Returns the innermost cause of a failed request, which says what happened.
-pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -1,5 +1,6 @@
 //! promtool's words over servers and files.
 
+use std::io::{Read as _, Write as _};
 use std::process::Output;
 
 use crate::testkit::{Server, free_port, obsq};
@@ -56,6 +57,40 @@ fn metrics_are_pushed_with_a_label() {
     );
     let wrong = run(&server, &["push", "metrics", "--label=a", &url, &file]);
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_receiver_that_does_not_count_gets_the_first_version_as_well() {
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", receiver.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut versions = Vec::new();
+        for _request in 0..2 {
+            let (mut connection, _from) = receiver.accept().unwrap();
+            let mut request = Vec::new();
+            let mut part = [0; 4096];
+            while !String::from_utf8_lossy(&request).contains("\r\n\r\n") {
+                let read = connection.read(&mut part).unwrap();
+                request.extend_from_slice(&part[..read]);
+            }
+            let text = String::from_utf8_lossy(&request).to_lowercase();
+            let (_, rest) = text.split_once("remote-write-version: ").unwrap();
+            versions.push(rest[..5].to_owned());
+            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            connection.write_all(answer).unwrap();
+        }
+        versions
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.prom");
+    std::fs::write(&file, "pushed 7\n").unwrap();
+    let output = obsq(folder.path())
+        .args(["import", "--server", &url])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(told(&output), "imported 1 sample\n");
+    assert_eq!(serving.join().unwrap(), ["2.0.0", "0.1.0"]);
 }
 
 #[test]

@@ -162,10 +162,10 @@ pub(super) struct ReadFile {
 
 impl ReadFile {
     pub(super) fn open(vfs: &dyn Vfs, path: PathBuf) -> Result<Self, Error> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let failed = || obsq_wal::Error::io("open", &path);
         let file = vfs.open(&path).map_err(failed())?;
         let size = file.size().map_err(failed())?;
-        static NUMBERS: AtomicU64 = AtomicU64::new(1);
         Ok(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             file: Arc::from(file),

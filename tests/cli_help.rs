@@ -27,6 +27,7 @@ fn every_command_has_a_help_text() {
         "serve",
         "cardinality",
         "demo",
+        "bench",
         "ctx",
         "config",
         "completions",

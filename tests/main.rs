@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bench;
 mod cli_complete;
 mod cli_data;
 mod cli_demo;

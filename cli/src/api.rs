@@ -11,6 +11,7 @@ mod debug;
 mod http;
 mod local;
 mod open;
+mod remote_write;
 
 use std::pin::Pin;
 
@@ -21,6 +22,7 @@ pub(crate) use local::LocalApi;
 pub(crate) use open::{
     Layout, layout, open_blocks, open_directory, open_log, read_exposition, tenant,
 };
+pub(crate) use remote_write::WriteVersion;
 
 use crate::exit::Failure;
 

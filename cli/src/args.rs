@@ -118,6 +118,7 @@ pub(crate) enum Command {
     Restore(commands::RestoreArgs),
     Serve(Box<commands::ServeArgs>),
     Demo(commands::DemoArgs),
+    Bench(Box<commands::BenchArgs>),
     Ctx(commands::CtxArgs),
     Config(commands::ConfigArgs),
     Completions(commands::CompletionsArgs),

@@ -1,5 +1,6 @@
 //! One file per command: its flags and what it does.
 
+mod bench;
 mod cardinality;
 mod check;
 mod complete;
@@ -25,6 +26,7 @@ mod snapshot;
 mod topics;
 mod tsdb;
 
+pub(crate) use bench::{BenchArgs, bench};
 pub(crate) use cardinality::{CardinalityArgs, cardinality};
 pub(crate) use check::{CheckArgs, check};
 pub(crate) use complete::{CompleteArgs, complete};

@@ -21,6 +21,7 @@ mod world;
 
 pub(crate) use backfill::{Backfill, Filled};
 pub(crate) use live::{Live, scrape_config};
+pub(crate) use noise::{bits as noise_bits, unit as noise_unit};
 pub(crate) use record::Record;
 pub(crate) use world::World;
 

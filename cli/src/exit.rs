@@ -131,6 +131,20 @@ impl Failure {
         }
     }
 
+    /// Returns what failed and why in one line.
+    pub(crate) fn text(&self) -> String {
+        match &self.report {
+            Report::Message { text, causes, .. } => {
+                let all: Vec<&str> = std::iter::once(text)
+                    .chain(causes)
+                    .map(String::as_str)
+                    .collect();
+                all.join(": ")
+            }
+            Report::Silent | Report::Query { .. } => String::new(),
+        }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {

@@ -73,6 +73,7 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Restore(args)) => commands::restore(&args, session),
         Some(Command::Serve(args)) => commands::serve(*args, session),
         Some(Command::Demo(args)) => commands::demo(&args, session),
+        Some(Command::Bench(args)) => commands::bench(&args, session),
         Some(Command::Ctx(args)) => commands::ctx(&args, session),
         Some(Command::Config(args)) => commands::config(&args, session),
         Some(Command::Completions(args)) => commands::completions(&args, session),

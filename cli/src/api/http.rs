@@ -20,6 +20,7 @@ pub(crate) struct HttpApi {
     way_in: WayIn,
     timeout: Duration,
     debug: bool,
+    uncached: bool,
 }
 
 impl HttpApi {
@@ -32,7 +33,14 @@ impl HttpApi {
             way_in,
             timeout,
             debug: access.debug,
+            uncached: false,
         })
+    }
+
+    /// Asks for answers that come from no cache of the server, in the words of those that have one.
+    pub(crate) fn uncached(mut self) -> Self {
+        self.uncached = true;
+        self
     }
 
     /// Returns the URL of `path` below the server's own.
@@ -73,7 +81,10 @@ impl HttpApi {
     }
 
     async fn call(&self, call: &Call) -> Result<Reply, Failure> {
-        let pairs = call.parameters();
+        let mut pairs = call.parameters();
+        if self.uncached {
+            pairs.push(("nocache", "1".into()));
+        }
         if call.is_form() {
             let form = self.client.post(self.url(&call.path())).form(&pairs);
             let reply = self.send(form).await?;
@@ -87,6 +98,11 @@ impl HttpApi {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Reply, Failure> {
+        let request = if self.uncached {
+            request.header("cache-control", "no-store")
+        } else {
+            request
+        };
         let request = self.way_in.sign(request).timeout(self.timeout).build();
         let request =
             request.map_err(|error| Failure::usage("cannot make the request").because(&error))?;

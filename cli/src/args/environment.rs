@@ -4,7 +4,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Flags that say what to do in this one call; a variable for them would surprise.
-const CALL_ONLY: [&str; 16] = [
+const CALL_ONLY: [&str; 24] = [
     "help",
     "version",
     "at",
@@ -21,6 +21,14 @@ const CALL_ONLY: [&str; 16] = [
     "dry-run",
     "query",
     "exit-status",
+    "send-load-to-remote",
+    "write-url",
+    "pid",
+    "fail-above",
+    "fail-below",
+    "queries",
+    "run",
+    "duration",
 ];
 
 /// Gives every flag but those above the variable `OBSQ_<FLAG>`, in every command. The command line

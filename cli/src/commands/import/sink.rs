@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obsq_ingest::prompb::{snappy, write_request, write_request_v2};
+use obsq_ingest::prompb::snappy;
 use obsq_metrics::{MetricStore, StoreOptions};
 use obsq_model::{Clock, Tenant};
 use obsq_source::{MetricAppender as _, MetricBatch};
 
-use crate::api::{HttpApi, Reply};
+use crate::api::{HttpApi, Reply, WriteVersion};
 use crate::exit::{Exit, Failure};
 use crate::settings::Target;
 
@@ -189,18 +189,13 @@ async fn send(
 }
 
 async fn post(api: &HttpApi, second_version: bool, batch: &MetricBatch) -> Result<Reply, Failure> {
-    let (body, content_type, version) = if second_version {
-        let kind = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-        (write_request_v2(batch), kind, "2.0.0")
+    let version = if second_version {
+        WriteVersion::Second
     } else {
-        (write_request(batch), "application/x-protobuf", "0.1.0")
+        WriteVersion::First
     };
-    let headers = [
-        ("content-type", content_type),
-        ("content-encoding", "snappy"),
-        ("x-prometheus-remote-write-version", version),
-    ];
-    api.post("/api/v1/write", &headers, snappy(&body)).await
+    let body = snappy(&version.encode(batch));
+    api.post("/api/v1/write", &version.headers(), body).await
 }
 
 #[cfg(test)]

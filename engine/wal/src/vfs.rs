@@ -104,7 +104,10 @@ pub trait Vfs: Debug + Send + Sync {
     /// Creates a directory in one that exists.
     fn create_dir(&self, directory: &Path) -> io::Result<()>;
 
-    /// Creates a directory and its parents; those that were missing are durable when this returns.
+    /// Creates a directory and its parents; they are durable when this returns.
+    ///
+    /// The one that was there already is synced too: whoever made it may have been killed before that.
+    /// Those above it were synced before it was made.
     fn create_dir_all(&self, directory: &Path) -> io::Result<()> {
         let mut missing: Vec<&Path> = Vec::new();
         let mut parent = Some(directory);
@@ -114,6 +117,13 @@ pub trait Vfs: Debug + Send + Sync {
         {
             missing.push(path);
             parent = path.parent();
+        }
+        if let Some(known) = parent.and_then(Path::parent) {
+            match self.sync_dir(known) {
+                // Somebody else's, who has given it to us with all that is above it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
         }
         for path in missing.into_iter().rev() {
             match self.create_dir(path) {

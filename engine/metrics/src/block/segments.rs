@@ -84,7 +84,7 @@ pub(super) struct SegmentWriter {
 impl SegmentWriter {
     pub(super) fn create(vfs: &Arc<dyn Vfs>, block_directory: &Path) -> Result<Self, Error> {
         let directory = block_directory.join(CHUNKS_DIRECTORY);
-        vfs.create_dir_all(&directory)
+        vfs.create_dir(&directory)
             .map_err(obsq_wal::Error::io("create", &directory))?;
         Ok(Self {
             vfs: Arc::clone(vfs),

@@ -94,7 +94,7 @@ impl BlockWriter {
             spec.compaction.level = spec.compaction.level.max(1);
         }
         let temporary = parent.join(format!("{}.tmp", spec.ulid));
-        vfs.create_dir_all(&temporary)
+        vfs.create_dir(&temporary)
             .map_err(obsq_wal::Error::io("create", &temporary))?;
         let guard = RemoveOnDrop {
             vfs: Arc::clone(vfs),

@@ -105,6 +105,7 @@ impl Vfs for JournalVfs {
     }
 
     fn create_dir(&self, directory: &Path) -> io::Result<()> {
+        self.0.lock().step()?;
         DiskVfs.create_dir(directory)
     }
 

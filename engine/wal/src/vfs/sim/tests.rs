@@ -154,6 +154,19 @@ fn images_are_taken_before_calls_and_the_same_seed_repeats_the_losses() {
 }
 
 #[test]
+fn a_directory_whose_maker_was_killed_before_its_sync_is_synced_by_the_next() {
+    let vfs = SimVfs::new(1);
+    vfs.create_dir_all(path("/a")).unwrap();
+    vfs.create_dir(path("/a/b")).unwrap();
+    let vfs = vfs.image().after_kill();
+    vfs.create_dir_all(path("/a/b")).unwrap();
+    write(&vfs, "/a/b/f", b"x").sync().unwrap();
+    vfs.sync_dir(path("/a/b")).unwrap();
+    let read = |vfs: &SimVfs| content(vfs, "/a/b/f");
+    assert_eq!(findings(&vfs, read), [Some(b"x".to_vec())].into());
+}
+
+#[test]
 fn a_lock_is_held_by_one() {
     let vfs = SimVfs::new(1);
     let first = vfs.lock(path("/LOCK")).unwrap();

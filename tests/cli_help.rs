@@ -24,6 +24,7 @@ fn every_command_has_a_help_text() {
         "delete",
         "snapshot",
         "restore",
+        "verify",
         "serve",
         "cardinality",
         "demo",

@@ -127,6 +127,18 @@ fn a_snapshot_becomes_a_data_directory_again() {
     );
     let second = out(&run(folder, &["snapshot", "--data", data]));
     assert!(second.starts_with(data), "{second}");
+    assert_eq!(out(&run(folder, &["verify", data, snapshot])), "");
+    let index = std::fs::read_dir(&second).unwrap();
+    let index = index.map(|entry| entry.unwrap().path().join("index"));
+    let index = index.into_iter().find(|path| path.is_file()).unwrap();
+    // The snapshot's files are links: a copy is damaged.
+    let mut bytes = std::fs::read(&index).unwrap();
+    bytes[100] ^= 1;
+    std::fs::remove_file(&index).unwrap();
+    std::fs::write(&index, bytes).unwrap();
+    let verified = obsq(folder).args(["verify", &second]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(out(&verified).contains("/index: "), "{verified:?}");
     let restored = Server::start_in(other, &[]);
     let expected = [
         row("api", POINTS, POINTS),

@@ -116,6 +116,7 @@ pub(crate) enum Command {
     Delete(commands::DeleteArgs),
     Snapshot(commands::SnapshotArgs),
     Restore(commands::RestoreArgs),
+    Verify(commands::VerifyArgs),
     Serve(Box<commands::ServeArgs>),
     Demo(commands::DemoArgs),
     Bench(Box<commands::BenchArgs>),

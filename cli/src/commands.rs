@@ -25,6 +25,7 @@ mod shared;
 mod snapshot;
 mod topics;
 mod tsdb;
+mod verify;
 
 pub(crate) use bench::{BenchArgs, bench};
 pub(crate) use cardinality::{CardinalityArgs, cardinality};
@@ -49,3 +50,4 @@ pub(crate) use serve::{ServeArgs, serve};
 pub(crate) use snapshot::{RestoreArgs, SnapshotArgs, restore, snapshot};
 pub(crate) use topics::{ENVIRONMENT, EnvironmentArgs, ExitCodesArgs, TIMES, TimesArgs, topic};
 pub(crate) use tsdb::{TsdbArgs, tsdb};
+pub(crate) use verify::{VerifyArgs, verify};

@@ -71,6 +71,7 @@ fn run(command: Option<Command>, session: &mut Session) -> Result<Exit, Failure>
         Some(Command::Delete(args)) => commands::delete(&args, session),
         Some(Command::Snapshot(args)) => commands::snapshot(&args, session),
         Some(Command::Restore(args)) => commands::restore(&args, session),
+        Some(Command::Verify(args)) => commands::verify(&args, session),
         Some(Command::Serve(args)) => commands::serve(*args, session),
         Some(Command::Demo(args)) => commands::demo(&args, session),
         Some(Command::Bench(args)) => commands::bench(&args, session),

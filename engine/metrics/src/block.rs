@@ -19,6 +19,7 @@ mod segments;
 mod select;
 mod series_page;
 mod tombstones;
+mod verify;
 mod writer;
 
 pub use cache::BlockCache;
@@ -30,6 +31,7 @@ pub use meta::{
 pub use reader::{Block, BlockSeries};
 pub(crate) use segments::CHUNKS_DIRECTORY;
 pub use segments::{ChunkRef, ChunkVisitor};
+pub use verify::{Finding, verify_block};
 pub use writer::{BlockSpec, BlockWriter};
 
 #[cfg(test)]

@@ -180,14 +180,27 @@ impl Blocks {
         stop: &dyn Fn() -> bool,
     ) -> Result<bool, Error> {
         let list = self.snapshot();
-        let metas: Vec<_> = list.iter().map(|block| block.meta()).collect();
+        // One that cannot be read is left as it is, and keeps the others from nothing.
+        let sound = list.iter().filter(|block| !block.is_damaged());
+        let metas: Vec<_> = sound.map(|block| block.meta()).collect();
         let Some(plan) = plan_compaction(&metas, now_ms, retention_ms) else {
             return Ok(false);
         };
         let is_parent = |block: &&Arc<Block>| plan.parents.contains(&block.meta().ulid);
         let parents: Vec<_> = list.iter().filter(is_parent).cloned().collect();
         drop(list);
-        self.merge(parents, &plan.parents, new_ulid(now_ms), stop)?;
+        let merged = self.merge(parents.clone(), &plan.parents, new_ulid(now_ms), stop);
+        if let Err(error @ Error::Corrupt { path, .. }) = &merged
+            && let Some(damaged) = parents.iter().find(|b| path.starts_with(b.directory()))
+        {
+            damaged.note_damage();
+            self.broken.fetch_add(1, Ordering::Relaxed);
+            let block = damaged.meta().ulid;
+            tracing::error!(%block, %error, "a block is damaged and will not be compacted");
+            return Ok(true);
+        }
+        drop(parents);
+        merged?;
         self.sweep();
         Ok(true)
     }

@@ -46,8 +46,8 @@ mod tenant;
 
 pub use block::{
     Block, BlockCache, BlockDesc, BlockMeta, BlockSeries, BlockSpec, BlockStats, BlockWriter,
-    ChunkList, ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, ObsqMeta, ThanosFile,
-    ThanosMeta,
+    ChunkList, ChunkRef, ChunkVisitor, Compaction, Downsample, FileMeta, Finding, ObsqMeta,
+    ThanosFile, ThanosMeta, verify_block,
 };
 pub use block_set::BlockSet;
 pub use blocks::new_ulid;

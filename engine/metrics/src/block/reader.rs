@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use obsq_encoding::{EncodedChunk, Encoding, decode, decode_samples, encode_chunks, sample_count};
@@ -38,6 +39,8 @@ pub struct Block {
     tombstones: ArcSwap<Tombstones>,
     /// Held while tombstones change.
     deleting: Mutex<()>,
+    /// Whether a part of it was found that cannot be read.
+    damaged: AtomicBool,
     cache: Arc<BlockCache>,
     number: u64,
 }
@@ -75,6 +78,7 @@ impl Block {
             meta,
             tombstones: ArcSwap::from_pointee(tombstones),
             deleting: Mutex::new(()),
+            damaged: AtomicBool::new(false),
             number: cache.number_block(),
             cache: Arc::clone(cache),
         })
@@ -348,6 +352,46 @@ impl Block {
         tombstones.write(self.vfs.as_ref(), &self.directory)?;
         self.tombstones.store(Arc::new(tombstones));
         Ok(concerned.len())
+    }
+
+    /// Calls `visit` with every series of the index, as if nothing was deleted, until it breaks.
+    pub(super) fn visit_all_series(
+        &self,
+        visit: &mut dyn FnMut(BlockSeries) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        const LOT: usize = 256;
+        let (files, ids) = (self.files()?, self.series_ids()?);
+        let nothing = Tombstones::default();
+        for ids in ids.chunks(LOT) {
+            for entry in &files.index.series(ids, &mut Window::default())? {
+                if let Some(series) = without_deleted(entry, entry.chunks.clone(), &nothing)
+                    && visit(series).is_break()
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks every section of the index.
+    pub(super) fn verify_index(&self) -> Result<(), Error> {
+        self.files()?.index.verify()
+    }
+
+    /// Returns the ids of series of which something is deleted.
+    pub(super) fn deleted_series(&self) -> Vec<u32> {
+        self.tombstones.load().series().collect()
+    }
+
+    /// Notes that a part of the block cannot be read, so that it is left as it is.
+    pub(crate) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether a part of the block was found that cannot be read.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Reads everything and checks every CRC. Expensive: for import and for repair.

@@ -114,7 +114,7 @@ fn prefix_matcher(name: &str, prefix: &str, contains: &str, negative: bool) -> M
     Matcher::regex(name, &text, negative, Arc::new(pattern))
 }
 
-fn small_model() -> Model {
+pub(crate) fn small_model() -> Model {
     Model::from([
         (
             labels(&[("__name__", "up"), ("job", "a")]),

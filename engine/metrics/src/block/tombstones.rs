@@ -32,6 +32,11 @@ impl Tombstones {
         self.ranges.get(&series).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the ids of the series that have any.
+    pub(crate) fn series(&self) -> impl Iterator<Item = u32> {
+        self.ranges.keys().copied()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

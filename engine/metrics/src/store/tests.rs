@@ -3,6 +3,7 @@ mod bench;
 mod damage;
 mod deletes;
 mod follow;
+mod history;
 mod lifecycle;
 mod many;
 mod model;

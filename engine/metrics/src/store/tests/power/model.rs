@@ -25,7 +25,8 @@ struct Cell {
     deleting: bool,
 }
 
-type Series = BTreeMap<i64, Cell>;
+/// Times and what may be read there, in order.
+type Series = Vec<(i64, Cell)>;
 
 /// What was found on a damaged disk.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,7 +69,15 @@ impl Model {
     fn cell(&mut self, tenant: &str, labels: &Labels, ts_ms: i64) -> &mut Cell {
         let tenant = self.tenants.entry(tenant.to_owned()).or_default();
         let series = tenant.entry(labels.clone()).or_default();
-        Arc::make_mut(series).entry(ts_ms).or_default()
+        let series = Arc::make_mut(series);
+        let at = match series.binary_search_by_key(&ts_ms, |(known, _cell)| *known) {
+            Ok(at) => at,
+            Err(at) => {
+                series.insert(at, (ts_ms, Cell::default()));
+                at
+            }
+        };
+        &mut series[at].1
     }
 
     /// Notes that samples are on their way: they may be there or not.
@@ -137,8 +146,8 @@ impl Model {
     pub(super) fn begin_delete(&mut self, deleted: &Deleted) {
         let range = deleted.range;
         for cells in self.concerned(deleted) {
-            for (_ts_ms, cell) in cells.range_mut(range.start_ms..=range.end_ms) {
-                cell.deleting = true;
+            for (ts_ms, cell) in cells {
+                cell.deleting |= range.contains(*ts_ms);
             }
         }
         self.exemplars.retain(|(tenant, labels, exemplar)| {
@@ -150,7 +159,7 @@ impl Model {
     /// Notes that a deletion is acknowledged.
     pub(super) fn end_delete(&mut self, deleted: &Deleted) {
         for cells in self.concerned(deleted) {
-            cells.retain(|ts_ms, _cell| !deleted.range.contains(*ts_ms));
+            cells.retain(|(ts_ms, _cell)| !deleted.range.contains(*ts_ms));
         }
     }
 
@@ -299,7 +308,8 @@ fn survey_tenant(
             .ok_or_else(|| format!("nobody wrote {labels}"))?;
         let mut last_ms = None;
         for sample in &samples {
-            let cell = cells.get(&sample.ts_ms);
+            let at = cells.binary_search_by_key(&sample.ts_ms, |(known, _cell)| *known);
+            let cell = at.ok().map(|at| &cells[at].1);
             // Where the value that had won is damaged, one that had lost may show.
             let had_lost = |cell: &Cell| cell.losers.iter().any(|loser| same(loser, sample));
             let is_known = cell.is_some_and(|cell| cell.allows(Some(sample)) || had_lost(cell));
@@ -312,8 +322,10 @@ fn survey_tenant(
         seen += samples.len();
     }
     let acknowledged = |cells: &Arc<Series>| {
-        let cells = cells.values();
-        cells.filter(|cell| cell.acknowledged.is_some()).count()
+        let cells = cells.iter();
+        cells
+            .filter(|(_ts_ms, cell)| cell.acknowledged.is_some())
+            .count()
     };
     let expected = series.values().map(acknowledged).sum::<usize>();
     survey.missing += expected.saturating_sub(seen);
@@ -331,7 +343,7 @@ fn survey_parts(
     const PARTS: usize = 8;
     let mut times: Vec<i64> = series
         .values()
-        .flat_map(|cells| cells.keys().copied())
+        .flat_map(|cells| cells.iter().map(|(ts_ms, _cell)| *ts_ms))
         .collect();
     times.sort_unstable();
     let mut starts: Vec<i64> = times

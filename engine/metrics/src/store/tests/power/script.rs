@@ -262,7 +262,7 @@ impl Script {
         let vfs = image.after_power_cut(self.seed);
         let store = open(&vfs, &clock);
         self.check(&store, &self.model, image, &format!("{step:?}"));
-        if rng.one_in(2) {
+        if rng.one_in(3) {
             let again = self.go_on(&vfs, &store, &clock, step, &mut rng);
             drop(store);
             let (vfs, model) = again;

@@ -110,10 +110,20 @@ pub struct ParseError {
 /// # Errors
 /// The first thing that is not of the format; nothing of the body should be used then.
 pub fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, ParseError> {
-    let mut scraped = match options.format {
-        Format::Text => text::parse(body)?,
-        Format::OpenMetrics => openmetrics::parse(body, options.created_as_start_timestamps)?,
-        Format::Protobuf => protobuf::parse(body, options)?,
+    let (scraped, result) = parse_until_error(body, options);
+    result.map(|()| scraped)
+}
+
+/// Reads a body up to the first thing that is not of the format. What stands before an error is there
+/// to be counted, not to be stored.
+pub fn parse_until_error(body: &[u8], options: ParseOptions) -> (Scraped, Result<(), ParseError>) {
+    let mut scraped = Scraped::default();
+    let result = match options.format {
+        Format::Text => text::read(body, &mut scraped),
+        Format::OpenMetrics => {
+            openmetrics::read(body, options.created_as_start_timestamps, &mut scraped)
+        }
+        Format::Protobuf => protobuf::read(body, options, &mut scraped),
     };
     if options.convert_classic_histograms {
         scraped.samples = nhcb::convert(
@@ -122,5 +132,8 @@ pub fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, ParseError> 
             options.keep_classic_histograms,
         );
     }
-    Ok(scraped)
+    (scraped, result)
 }
+
+#[cfg(test)]
+mod tests;

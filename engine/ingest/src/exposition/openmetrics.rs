@@ -9,30 +9,21 @@ use super::sample_line::{self, Dialect};
 use super::text::family_name;
 use super::{MAX_SAMPLES, ParseError, Scraped, ScrapedSample};
 
-/// Reads a whole body; `# EOF` must be its last line.
-pub(super) fn parse(body: &[u8], created_as_start: bool) -> Result<Scraped, ParseError> {
+/// Reads a body into `scraped`, up to the first error; `# EOF` must be its last line.
+pub(super) fn read(
+    body: &[u8],
+    created_as_start: bool,
+    scraped: &mut Scraped,
+) -> Result<(), ParseError> {
     let mut state = State::default();
-    let mut cursor = Cursor::new(body, 1);
     let mut samples = Vec::new();
-    while !state.ended {
-        if cursor.at_end() {
-            return Err(cursor.error("the body does not end with `# EOF`"));
-        }
-        samples.extend(state.line(&mut cursor)?);
-        if samples.len() > MAX_SAMPLES {
-            return Err(cursor.error(format!("more than {MAX_SAMPLES} samples")));
-        }
-    }
-    if !cursor.at_end() {
-        return Err(cursor.error("unexpected text after `# EOF`"));
-    }
+    let result = state.lines(Cursor::new(body, 1), &mut samples);
     if created_as_start {
         samples = created_to_start(samples, &state.families);
     }
-    Ok(Scraped {
-        samples,
-        metadata: state.families.into_entries(),
-    })
+    scraped.samples = samples;
+    scraped.metadata = state.families.into_entries();
+    result
 }
 
 /// What earlier lines say about the next one.
@@ -44,6 +35,26 @@ pub(super) struct State {
 }
 
 impl State {
+    fn lines(
+        &mut self,
+        mut cursor: Cursor<'_>,
+        samples: &mut Vec<ScrapedSample>,
+    ) -> Result<(), ParseError> {
+        while !self.ended {
+            if cursor.at_end() {
+                return Err(cursor.error("the body does not end with `# EOF`"));
+            }
+            samples.extend(self.line(&mut cursor)?);
+            if samples.len() > MAX_SAMPLES {
+                return Err(cursor.error(format!("more than {MAX_SAMPLES} samples")));
+            }
+        }
+        if !cursor.at_end() {
+            return Err(cursor.error("unexpected text after `# EOF`"));
+        }
+        Ok(())
+    }
+
     /// Takes one line; `None` when it holds no sample.
     pub(super) fn line(
         &mut self,
@@ -161,6 +172,11 @@ fn with_name(labels: &Labels, name: &str, without: Option<&str>) -> Labels {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(body: &[u8], created_as_start: bool) -> Result<Scraped, ParseError> {
+        let mut scraped = Scraped::default();
+        read(body, created_as_start, &mut scraped).map(|()| scraped)
+    }
 
     #[test]
     fn a_counter_gets_its_start_exemplar_and_metadata() {

@@ -18,12 +18,26 @@ use super::number::{canonical_float, normal_nan};
 use super::{MAX_SAMPLES, ParseError, ParseOptions, Scraped, ScrapedSample};
 use crate::wire::{Reader, WireError};
 
-/// Reads a whole body: each message is preceded by its length. Messages are walked field by field,
-/// so that a body takes no more memory than what is kept of it.
-pub(super) fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, ParseError> {
-    let mut rest = Reader::new(body);
+/// Reads a body into `scraped`, up to the first error: each message is preceded by its length. Messages
+/// are walked field by field, so that a body takes no more memory than what is kept of it.
+pub(super) fn read(
+    body: &[u8],
+    options: ParseOptions,
+    scraped: &mut Scraped,
+) -> Result<(), ParseError> {
     let mut families = Families::default();
-    let mut samples = Vec::new();
+    let result = read_families(body, options, &mut families, &mut scraped.samples);
+    scraped.metadata = families.into_entries();
+    result
+}
+
+fn read_families(
+    body: &[u8],
+    options: ParseOptions,
+    families: &mut Families,
+    samples: &mut Vec<ScrapedSample>,
+) -> Result<(), ParseError> {
+    let mut rest = Reader::new(body);
     let mut number = 0;
     while !rest.is_empty() {
         number += 1;
@@ -36,13 +50,10 @@ pub(super) fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, Parse
             .and_then(RawFamily::read)
             .map_err(|cause| at(format!("not a metric family: {cause}")))?;
         family
-            .take(options, &mut families, &mut samples)
+            .take(options, families, samples)
             .map_err(|(name, fault)| at(format!("metric family {name:?}: {fault}")))?;
     }
-    Ok(Scraped {
-        samples,
-        metadata: families.into_entries(),
-    })
+    Ok(())
 }
 
 /// What is wrong in a family: its bytes or what they say.

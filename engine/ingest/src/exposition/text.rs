@@ -7,21 +7,12 @@ use super::family::Families;
 use super::sample_line::{self, Dialect};
 use super::{MAX_SAMPLES, ParseError, Scraped, ScrapedSample};
 
-/// Reads a whole body.
-pub(super) fn parse(body: &[u8]) -> Result<Scraped, ParseError> {
+/// Reads a body into `scraped`, up to the first error.
+pub(super) fn read(body: &[u8], scraped: &mut Scraped) -> Result<(), ParseError> {
     let mut state = State::default();
-    let mut cursor = Cursor::new(body, 1);
-    let mut samples = Vec::new();
-    while !cursor.at_end() {
-        samples.extend(state.line(&mut cursor)?);
-        if samples.len() > MAX_SAMPLES {
-            return Err(cursor.error(format!("more than {MAX_SAMPLES} samples")));
-        }
-    }
-    Ok(Scraped {
-        samples,
-        metadata: state.families.into_entries(),
-    })
+    let result = state.lines(Cursor::new(body, 1), &mut scraped.samples);
+    scraped.metadata = state.families.into_entries();
+    result
 }
 
 /// What earlier lines say about the next one.
@@ -32,6 +23,20 @@ pub(super) struct State {
 }
 
 impl State {
+    fn lines(
+        &mut self,
+        mut cursor: Cursor<'_>,
+        samples: &mut Vec<ScrapedSample>,
+    ) -> Result<(), ParseError> {
+        while !cursor.at_end() {
+            samples.extend(self.line(&mut cursor)?);
+            if samples.len() > MAX_SAMPLES {
+                return Err(cursor.error(format!("more than {MAX_SAMPLES} samples")));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes one line; `None` when it holds no sample.
     pub(super) fn line(
         &mut self,
@@ -104,6 +109,11 @@ mod tests {
     use super::*;
     use obsq_model::SampleValue;
     use proptest::prelude::*;
+
+    fn parse(body: &[u8]) -> Result<Scraped, ParseError> {
+        let mut scraped = Scraped::default();
+        read(body, &mut scraped).map(|()| scraped)
+    }
 
     fn lines(body: &str) -> Vec<String> {
         let scraped = parse(body.as_bytes()).unwrap();

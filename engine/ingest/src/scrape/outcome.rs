@@ -88,8 +88,10 @@ pub struct Attempt {
     pub body_bytes: i64,
     /// How long it was allowed to take.
     pub timeout: Duration,
-    /// What the target answered, or why there is no usable answer.
-    pub scraped: Result<Scraped, String>,
+    /// What the target answered, up to the error.
+    pub scraped: Scraped,
+    /// Why there is no usable answer; then `scraped` is counted, not stored.
+    pub error: Option<String>,
 }
 
 /// What becomes of one scrape.
@@ -142,11 +144,10 @@ impl SeriesMemory {
         attempt: Attempt,
     ) -> Outcome {
         let (at_ms, body_bytes) = (attempt.at_ms, attempt.body_bytes);
+        let (duration, timeout) = (attempt.duration, attempt.timeout);
         let mut collected = Collected::default();
         self.labels.begin(target_labels, rules);
-        let result = attempt.scraped.and_then(|scraped| {
-            collected.add(scraped, &mut self.labels, rules, at_ms, &self.known)
-        });
+        let result = collected.add(attempt, &mut self.labels, rules, &self.known);
         self.labels.end(result.is_ok());
         let error = result.err();
         let seen = std::mem::take(&mut collected.known);
@@ -164,12 +165,12 @@ impl SeriesMemory {
         self.live = collected.live;
         let told = report::Report {
             healthy: error.is_none(),
-            duration: attempt.duration,
+            duration,
             samples_scraped: collected.scraped,
             samples_after_relabel: collected.kept,
             series_added: collected.added,
             extra: rules.extra_scrape_metrics.then_some(report::Extra {
-                timeout: attempt.timeout,
+                timeout,
                 sample_limit: rules.sample_limit,
                 body_bytes,
             }),
@@ -224,19 +225,19 @@ impl SeriesMemory {
 }
 
 impl Collected {
-    /// Adds a whole answer.
+    /// Adds an answer. Labels that cannot be stored end it, as an error in its text does; samples over
+    /// a limit are still counted.
     fn add(
         &mut self,
-        scraped: Scraped,
+        attempt: Attempt,
         cache: &mut LabelCache,
         rules: &SampleRules,
-        at_ms: i64,
         known: &FxHashSet<Labels>,
     ) -> Result<(), String> {
-        self.scraped = scraped.samples.len();
-        self.metadata = scraped.metadata;
+        self.metadata = attempt.scraped.metadata;
         let mut over_limit = None;
-        for sample in scraped.samples {
+        for sample in attempt.scraped.samples {
+            self.scraped += 1;
             let Some(labels) = cache.stored_labels(&sample.labels, rules)? else {
                 continue;
             };
@@ -245,10 +246,10 @@ impl Collected {
                 over_limit = Some("sample limit exceeded".to_owned());
             }
             if over_limit.is_none() {
-                over_limit = self.push(labels, sample, rules, at_ms, known).err();
+                over_limit = self.push(labels, sample, rules, attempt.at_ms, known).err();
             }
         }
-        over_limit.map_or(Ok(()), Err)
+        attempt.error.or(over_limit).map_or(Ok(()), Err)
     }
 
     fn push(

@@ -299,6 +299,9 @@ struct ParseSettings {
     histograms: crate::config::HistogramOptions,
 }
 
+/// What a body says, and the error that ended it.
+type Answer = (Scraped, Option<String>);
+
 /// Everything a scrape needs after the answer is there; runs outside of the async workers.
 #[derive(Debug)]
 struct Work {
@@ -322,13 +325,15 @@ struct Done {
 
 impl Work {
     fn run(self) -> Done {
-        let (body_bytes, scraped) = self.parse.read(self.fetched);
+        let (body_bytes, answer) = self.parse.read(self.fetched);
+        let (scraped, error) = answer.unwrap_or_else(|error| (Scraped::default(), Some(error)));
         let attempt = Attempt {
             at_ms: self.at_ms,
             duration: self.spent,
             body_bytes,
             timeout: self.timeout,
             scraped,
+            error,
         };
         let mut memory = lock(&self.memory);
         let Outcome {
@@ -343,8 +348,8 @@ impl Work {
 }
 
 impl ParseSettings {
-    /// Returns the size of the body and what it says.
-    fn read(self, fetched: Result<Fetched, String>) -> (i64, Result<Scraped, String>) {
+    /// Returns the size of the body and what it says, up to an error in it.
+    fn read(self, fetched: Result<Fetched, String>) -> (i64, Result<Answer, String>) {
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => return (failed_size(&error), Err(error)),
@@ -357,7 +362,7 @@ impl ParseSettings {
                 return (failed_size(&error), Err(error));
             }
         };
-        let scraped = format.and_then(|format| {
+        let answer = format.map(|format| {
             let options = ParseOptions {
                 created_as_start_timestamps: self.created_as_start,
                 keep_classic_histograms: self.histograms.always_classic,
@@ -365,9 +370,10 @@ impl ParseSettings {
                 ignore_native_histograms: !self.histograms.native,
                 ..ParseOptions::new(format)
             };
-            exposition::parse(&body, options).map_err(|error| error.to_string())
+            let (scraped, result) = exposition::parse_until_error(&body, options);
+            (scraped, result.err().map(|error| error.to_string()))
         });
-        (body.len() as i64, scraped)
+        (body.len() as i64, answer)
     }
 }
 

@@ -8,6 +8,11 @@ use super::encoded::{
 use super::*;
 use crate::exposition::Format;
 
+fn parse(body: &[u8], options: ParseOptions) -> Result<Scraped, ParseError> {
+    let mut scraped = Scraped::default();
+    read(body, options, &mut scraped).map(|()| scraped)
+}
+
 fn options() -> ParseOptions {
     ParseOptions::new(Format::Protobuf)
 }

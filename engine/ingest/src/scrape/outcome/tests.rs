@@ -1,5 +1,5 @@
 use super::*;
-use crate::exposition::{Format, ParseOptions, parse};
+use crate::exposition::{Format, ParseOptions, parse_until_error};
 use crate::relabel::{Action, Pattern};
 use obsq_model::is_stale_nan;
 
@@ -8,12 +8,14 @@ fn target() -> Labels {
 }
 
 fn attempt(at_ms: i64, body: &str) -> Attempt {
+    let (scraped, result) = parse_until_error(body.as_bytes(), ParseOptions::new(Format::Text));
     Attempt {
         at_ms,
         duration: Duration::from_millis(250),
         body_bytes: body.len() as i64,
         timeout: Duration::from_secs(10),
-        scraped: parse(body.as_bytes(), ParseOptions::new(Format::Text)).map_err(|e| e.to_string()),
+        scraped,
+        error: result.err().map(|error| error.to_string()),
     }
 }
 
@@ -100,7 +102,7 @@ fn what_vanishes_is_marked_stale_once() {
         third.batch
     );
     let failed = Attempt {
-        scraped: Err("connection refused".into()),
+        error: Some("connection refused".into()),
         ..attempt(4000, "")
     };
     let failed = memory.store(&target(), &rules, failed);
@@ -119,6 +121,51 @@ fn what_vanishes_is_marked_stale_once() {
     let end = memory.end(&target(), false, 6000);
     assert_eq!(end.series.len(), 6);
     assert!(shown(&end).iter().all(|line| line.ends_with("stale @6000")));
+}
+
+#[test]
+fn what_stands_before_an_error_is_counted_and_not_stored() {
+    let rules = SampleRules {
+        metric_relabel: vec![RelabelConfig {
+            source_labels: vec!["__name__".into()],
+            regex: Pattern::new("b").unwrap(),
+            action: Action::Drop,
+            ..RelabelConfig::default()
+        }],
+        sample_limit: 2,
+        label_value_length_limit: 5,
+        ..SampleRules::default()
+    };
+    let cases = [
+        (
+            "a 1\nb 2\nc 0x\nd 4\n",
+            "line 3: expected a float",
+            (2, 1, 1),
+        ),
+        (
+            "a 1\nb 2\nc 3\nd 4\ne\n",
+            "line 5: expected a float",
+            (4, 3, 2),
+        ),
+        (
+            "a 1\nb 2\na{l=\"too long\"} 3\nd 4\ne\n",
+            "label_value_length_limit",
+            (3, 1, 1),
+        ),
+    ];
+    for (body, expected, counts) in cases {
+        let mut memory = SeriesMemory::default();
+        let outcome = memory.store(&target(), &rules, attempt(1000, body));
+        let error = outcome.error.as_deref().unwrap_or_default();
+        assert!(error.contains(expected), "{body:?}: {error}");
+        let counted = (
+            outcome.samples_scraped,
+            outcome.samples_after_relabel,
+            outcome.series_added,
+        );
+        assert_eq!(counted, counts, "{body:?}");
+        assert_eq!(shown(&outcome.batch), [r#"{__name__="up"} 0 @1000"#]);
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The blocks of one tenant.
 
 mod deletes;
+mod plan;
+mod unreadable;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use obsq_wal::{Vfs, remove_unfinished};
 use parking_lot::{Mutex, MutexGuard};
@@ -12,11 +13,13 @@ use ulid::Ulid;
 
 use crate::Error;
 use crate::block::{Block, BlockCache, BlockSpec, BlockWriter, CHUNKS_DIRECTORY};
-use crate::compaction::{compact_with, plan_compaction, superseded_blocks};
+use crate::compaction::{compact_with, superseded_blocks};
 use crate::deletion::Deletion;
 
 use self::deletes::Deletes;
 pub(crate) use self::deletes::Mark;
+use self::plan::plan;
+pub(crate) use self::unreadable::Unreadable;
 
 /// The blocks of one tenant, in the order in which their samples were acknowledged.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub(crate) struct Blocks {
     /// Blocks that are no longer listed but may still be read.
     doomed: Mutex<Vec<Arc<Block>>>,
     /// Blocks that could not be opened.
-    broken: AtomicU64,
+    unreadable: Mutex<Arc<[Unreadable]>>,
 }
 
 impl Blocks {
@@ -43,30 +46,32 @@ impl Blocks {
             list: Mutex::new(Arc::from([])),
             deletes: Mutex::default(),
             doomed: Mutex::default(),
-            broken: AtomicU64::new(0),
+            unreadable: Mutex::new(Arc::from([])),
         }
     }
 
     /// Opens what is on disk and removes what a crash left unfinished or what a compaction replaced.
-    /// A block that cannot be opened is left alone and counted.
+    /// A block that cannot be opened is left alone and listed as unreadable.
     pub(crate) fn open_all(&self) -> Result<(), Error> {
         remove_unfinished(self.vfs.as_ref(), &self.directory)?;
         let list = self.vfs.list(&self.directory);
         let names = list.map_err(obsq_wal::Error::io("list", &self.directory))?;
-        let mut opened = Vec::new();
+        let (mut opened, mut unreadable) = (Vec::new(), Vec::new());
         for name in names.iter().filter(|name| Ulid::from_string(name).is_ok()) {
             match Block::open(&self.vfs, &self.directory.join(name), &self.cache) {
                 Ok(block) => opened.push(Arc::new(block)),
                 // Another process has removed it meanwhile.
                 Err(_gone) if self.is_gone(name) => {}
                 Err(error) => {
-                    self.broken.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(block = %name, %error, "cannot open a block, going on without it");
+                    let directory = self.directory.join(name);
+                    unreadable.push(Unreadable::new(self.vfs.as_ref(), &directory, name, &error));
                 }
             }
         }
         let metas: Vec<_> = opened.iter().map(|block| block.meta()).collect();
         let replaced = superseded_blocks(&metas);
+        *self.unreadable.lock() = unreadable.into();
         self.change(opened, &replaced);
         self.sweep();
         Ok(())
@@ -82,9 +87,9 @@ impl Blocks {
         Arc::clone(&self.list.lock())
     }
 
-    /// Returns the number of blocks that could not be opened.
-    pub(crate) fn broken(&self) -> u64 {
-        self.broken.load(Ordering::Relaxed)
+    /// Returns the blocks that could not be opened.
+    pub(crate) fn unreadable(&self) -> Arc<[Unreadable]> {
+        Arc::clone(&self.unreadable.lock())
     }
 
     pub(crate) fn vfs(&self) -> &Arc<dyn Vfs> {
@@ -172,53 +177,51 @@ impl Blocks {
     }
 
     /// Carries out the most urgent compaction, if there is one, and says whether there was. `stop`
-    /// is asked now and then whether to give up.
+    /// is asked now and then whether to give up. A block that turns out to be damaged is left as it
+    /// is, now and later, and the rest is merged without it.
     pub(crate) fn compact(
         &self,
         now_ms: i64,
         retention_ms: Option<i64>,
         stop: &dyn Fn() -> bool,
     ) -> Result<bool, Error> {
-        let list = self.snapshot();
-        // One that cannot be read is left as it is, and keeps the others from nothing.
-        let sound = list.iter().filter(|block| !block.is_damaged());
-        let metas: Vec<_> = sound.map(|block| block.meta()).collect();
-        let Some(plan) = plan_compaction(&metas, now_ms, retention_ms) else {
-            return Ok(false);
-        };
-        let is_parent = |block: &&Arc<Block>| plan.parents.contains(&block.meta().ulid);
-        let parents: Vec<_> = list.iter().filter(is_parent).cloned().collect();
-        drop(list);
-        let merged = self.merge(parents.clone(), &plan.parents, new_ulid(now_ms), stop);
-        if let Err(error @ Error::Corrupt { path, .. }) = &merged
-            && let Some(damaged) = parents.iter().find(|b| path.starts_with(b.directory()))
-        {
-            damaged.note_damage();
-            self.broken.fetch_add(1, Ordering::Relaxed);
-            let block = damaged.meta().ulid;
-            tracing::error!(%block, %error, "a block is damaged and will not be compacted");
-            return Ok(true);
+        while let Some(parents) = plan(&self.snapshot(), now_ms, retention_ms) {
+            let replaced: Vec<_> = parents.iter().map(|block| block.meta().ulid).collect();
+            let merged = self.merge(parents.clone(), &replaced, new_ulid(now_ms), stop);
+            match merged {
+                Ok(()) => {
+                    drop(parents);
+                    self.sweep();
+                    return Ok(true);
+                }
+                Err(error) if note_damaged(&parents, &error) => {}
+                Err(error) => return Err(error),
+            }
         }
-        drop(parents);
-        merged?;
-        self.sweep();
-        Ok(true)
+        Ok(false)
     }
 
     /// Writes the blocks that have tombstones anew without what is deleted, and returns how many
-    /// there were. `stop` as for [`Blocks::compact`]. One at a time, and not beside a compaction.
+    /// there were. `stop` as for [`Blocks::compact`]. One at a time, and not beside a compaction. A
+    /// damaged block stays as it is; the rest is written anew before the error is returned.
     pub(crate) fn clean(&self, now_ms: i64, stop: &dyn Fn() -> bool) -> Result<usize, Error> {
         let list = self.snapshot();
         let mut marked: Vec<_> = list.iter().cloned().collect();
         drop(list);
         marked.retain(|block| block.has_tombstones());
         let count = marked.len();
+        let mut damaged = None;
         for block in marked {
             let replaced = [block.meta().ulid];
-            self.merge(vec![block], &replaced, new_ulid(now_ms), stop)?;
+            let merged = self.merge(vec![Arc::clone(&block)], &replaced, new_ulid(now_ms), stop);
+            match merged {
+                Ok(()) => drop(block),
+                Err(error) if note_damaged(&[block], &error) => damaged = Some(error),
+                Err(error) => return Err(error),
+            }
             self.sweep();
         }
-        Ok(count)
+        damaged.map_or(Ok(count), Err)
     }
 
     fn merge(
@@ -324,6 +327,18 @@ impl Blocks {
     }
 }
 
+/// Marks the block as damaged in which `error` says that something is not what its format says, and
+/// says whether there is one.
+fn note_damaged(blocks: &[Arc<Block>], error: &Error) -> bool {
+    let Error::Corrupt { path, .. } = error else {
+        return false;
+    };
+    let named = blocks
+        .iter()
+        .find(|block| path.starts_with(block.directory()));
+    named.inspect(|block| block.note_damage(error)).is_some()
+}
+
 /// Makes the directory `to` with links to all files in `from` and the directories below it.
 pub(crate) fn link_directory(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<(), Error> {
     let failed = || obsq_wal::Error::io("link", from);
@@ -354,6 +369,7 @@ pub fn new_ulid(now_ms: i64) -> Ulid {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::atomic::Ordering;
 
     use obsq_model::{Matcher, TimeRange};
 
@@ -409,6 +425,59 @@ mod tests {
         drop(blocks);
         let again = self::blocks(disk(), folder.path());
         assert_eq!(names(&read(&again)), [labels(&[("__name__", "b")])]);
+    }
+
+    fn flip(folder: &Path, number: u128, at: usize) {
+        let segment = folder.join(Ulid(number).to_string()).join("chunks/000001");
+        let mut bytes = std::fs::read(&segment).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&segment, bytes).unwrap();
+    }
+
+    fn sources(blocks: &Blocks) -> Vec<Vec<Ulid>> {
+        let blocks = blocks.snapshot();
+        let metas = blocks.iter().map(|block| block.meta());
+        metas.map(|meta| meta.compaction.sources.clone()).collect()
+    }
+
+    #[test]
+    fn a_damaged_block_is_left_as_it_is_and_the_rest_is_compacted() {
+        let folder = tempfile::tempdir().unwrap();
+        // Two pairs that overlap, and one block of the first is damaged.
+        for (number, from) in [(1, 0), (2, 50), (3, 10_000), (4, 10_050)] {
+            write(folder.path(), &model(from), spec(number));
+        }
+        let blocks = blocks(disk(), folder.path());
+        flip(folder.path(), 2, 30);
+        let mut compactions = 0;
+        while blocks.compact(LATER_MS, None, &|| false).unwrap() {
+            compactions += 1;
+            assert!(compactions < 9);
+        }
+        let sources = sources(&blocks);
+        assert!(sources.contains(&vec![Ulid(2)]), "{sources:?}");
+        let merged = sources.iter().any(|of| of.ends_with(&[Ulid(3), Ulid(4)]));
+        assert!(merged, "{sources:?}");
+        let damaged = blocks.snapshot();
+        let damaged = damaged.iter().filter(|block| block.is_damaged());
+        assert_eq!(damaged.count(), 1);
+    }
+
+    #[test]
+    fn a_merge_around_a_damaged_block_leaves_the_order_in_which_values_win() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, from, first_seq) in [(1, 0, 1), (2, 0, 2), (3, 50, 3)] {
+            let spec = BlockSpec {
+                first_seq,
+                ..spec(number)
+            };
+            write(folder.path(), &model(from), spec);
+        }
+        let blocks = blocks(disk(), folder.path());
+        flip(folder.path(), 2, 30);
+        assert!(!blocks.compact(LATER_MS, None, &|| false).unwrap());
+        // The third would have come before the second.
+        assert_eq!(sources(&blocks), [1, 2, 3].map(|number| vec![Ulid(number)]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use obsq_wal::Vfs;
 use ulid::Ulid;
 
 use crate::Error;
-use crate::block::{Block, BlockMeta, BlockSpec, BlockWriter, Compaction};
+use crate::block::{Block, BlockMeta, BlockSeries, BlockSpec, BlockWriter, Compaction};
 use cursor::SeriesCursor;
 use merge::merge_chunks;
 
@@ -67,23 +67,29 @@ pub(crate) fn compact_with(
         if stop() {
             return Err(Error::Stopped);
         }
-        let mut sources: Vec<Vec<EncodedChunk>> = Vec::new();
+        let (mut sources, mut read) = (Vec::<Vec<EncodedChunk>>::new(), Vec::new());
         for (cursor, block) in cursors.iter_mut().zip(&ranked) {
             if let Some(series) = cursor.take(&labels)? {
                 sources.push(block.read_chunks(&series, TimeRange::ALL)?);
+                read.push((*block, series));
             }
         }
-        let chunks = merge_chunks(sources).map_err(|source| Error::Corrupt {
-            path: parent.to_owned(),
-            offset: 0,
-            source,
-        })?;
+        let chunks = merge_chunks(sources)
+            .map_err(|source| named(&read).unwrap_or_else(|| Error::corrupt(parent, 0)(source)))?;
         writer.add_series(&labels, &chunks)?;
     }
     if writer.is_empty() {
         return Ok(None);
     }
     writer.finish_with(last).map(Some)
+}
+
+/// Returns the error that names the block whose samples of a series cannot be decoded.
+fn named(read: &[(&Block, BlockSeries)]) -> Option<Error> {
+    read.iter().find_map(|(block, series)| {
+        let mut samples = Vec::new();
+        block.read_exact(series, TimeRange::ALL, &mut samples).err()
+    })
 }
 
 /// Returns the labels of the next series of all blocks.

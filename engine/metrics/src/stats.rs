@@ -54,6 +54,8 @@ pub struct StoreStats {
     pub block_bytes: u64,
     /// Blocks that could not be opened.
     pub broken_blocks: u64,
+    /// Blocks that were opened and in which damage was found since.
+    pub damaged_blocks: u64,
 }
 
 /// Tasks that fail at present and are tried again, ever more rarely.

@@ -136,6 +136,8 @@ metrics! {
         "Checkpoints written.";
     StoreCompactions: Counter "obsq_store_compactions_total"
         "Compactions done.";
+    StoreDamagedBlocks: Gauge "obsq_store_damaged_blocks"
+        "Blocks in which damage was found since they were opened; what can be read is served.";
     StoreDeletions: Counter "obsq_store_deletions_total"
         "Requests to delete series carried out.";
     StoreFailing: Gauge "obsq_store_failing"
@@ -156,6 +158,8 @@ metrics! {
         "Blocks sealed from the heads.";
     StoreTenants: Gauge "obsq_store_tenants"
         "Tenants known.";
+    StoreUnreadableBlocks: Gauge "obsq_store_unreadable_blocks"
+        "Blocks that cannot be opened; their samples are missing.";
     WalBytes: Counter "obsq_wal_bytes_total"
         "Bytes of records written to the log.";
     WalCorruptions: Gauge "obsq_wal_corruptions"

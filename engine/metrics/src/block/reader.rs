@@ -1,6 +1,7 @@
 //! Reading a block.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,10 +38,10 @@ pub struct Block {
     meta: BlockMeta,
     size_bytes: u64,
     tombstones: ArcSwap<Tombstones>,
+    /// Whether damage was found in it.
+    damaged: AtomicBool,
     /// Held while tombstones change.
     deleting: Mutex<()>,
-    /// Whether a part of it was found that cannot be read.
-    damaged: AtomicBool,
     cache: Arc<BlockCache>,
     number: u64,
 }
@@ -77,8 +78,8 @@ impl Block {
             size_bytes: index.size() + segments.size_bytes(),
             meta,
             tombstones: ArcSwap::from_pointee(tombstones),
-            deleting: Mutex::new(()),
             damaged: AtomicBool::new(false),
+            deleting: Mutex::new(()),
             number: cache.number_block(),
             cache: Arc::clone(cache),
         })
@@ -102,6 +103,19 @@ impl Block {
     /// Returns the times that the block may hold samples for.
     pub fn range(&self) -> TimeRange {
         TimeRange::new(self.meta.min_time, self.meta.max_time.saturating_sub(1))
+    }
+
+    /// Notes that damage was found; the first is logged.
+    pub(crate) fn note_damage(&self, error: &dyn Display) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            let block = self.meta.ulid;
+            tracing::error!(%block, %error, "a block is damaged, what cannot be read of it is lost");
+        }
+    }
+
+    /// Says whether damage was found since it was opened. Such a block is not merged with others.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Says whether samples were deleted that are still in the chunks.
@@ -382,16 +396,6 @@ impl Block {
     /// Returns the ids of series of which something is deleted.
     pub(super) fn deleted_series(&self) -> Vec<u32> {
         self.tombstones.load().series().collect()
-    }
-
-    /// Notes that a part of the block cannot be read, so that it is left as it is.
-    pub(crate) fn note_damage(&self) {
-        self.damaged.store(true, Ordering::Relaxed);
-    }
-
-    /// Says whether a part of the block was found that cannot be read.
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Reads everything and checks every CRC. Expensive: for import and for repair.

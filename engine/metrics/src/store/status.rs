@@ -32,10 +32,11 @@ impl Shared {
             stats.late_bytes += head.late.bytes();
             for block in tenant.blocks.snapshot().iter() {
                 stats.blocks += 1;
+                stats.damaged_blocks += u64::from(block.is_damaged());
                 stats.block_bytes += block.size_bytes();
             }
             stats.corruptions += tenant.damaged_companions;
-            stats.broken_blocks += tenant.blocks.broken();
+            stats.broken_blocks += tenant.blocks.unreadable().len() as u64;
         }
         stats
     }

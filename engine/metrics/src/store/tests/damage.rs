@@ -153,6 +153,10 @@ fn a_block_that_cannot_be_opened_is_left_alone() {
     std::fs::write(block.join("meta.json"), "{").unwrap();
     bench.crash();
     assert_eq!(bench.store().stats().broken_blocks, 1);
+    let warnings = bench.select(vec![], obsq_model::TimeRange::ALL).warnings();
+    let name = block.file_name().unwrap().to_str().unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains(name), "{warnings:?}");
     assert_eq!(bench.samples("a").len(), 1);
     assert!(block.try_exists().unwrap());
 }

@@ -35,7 +35,7 @@ pub enum DecodeError {
         reason: String,
     },
     /// The body is not a message of the expected type.
-    #[error("cannot decode {message}: {source}")]
+    #[error("cannot decode {message}")]
     Proto {
         /// The message's type.
         message: &'static str,
@@ -43,7 +43,7 @@ pub enum DecodeError {
         source: WireError,
     },
     /// A string of the message is not text.
-    #[error("cannot decode {message}: {source}")]
+    #[error("cannot decode {message}")]
     Utf8 {
         /// The message's type.
         message: &'static str,
@@ -57,7 +57,7 @@ pub enum DecodeError {
         number: u64,
     },
     /// A Protocol Buffers message decoded by generated code is broken.
-    #[error("cannot decode {message}: {source}")]
+    #[error("cannot decode {message}")]
     Prost {
         /// The message's type.
         message: &'static str,
@@ -65,7 +65,7 @@ pub enum DecodeError {
         source: prost::DecodeError,
     },
     /// The body is not the JSON it should be.
-    #[error("cannot decode {message}: {source}")]
+    #[error("cannot decode {message}")]
     Json {
         /// The message's type.
         message: &'static str,

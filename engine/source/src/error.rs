@@ -47,9 +47,9 @@ pub enum Error {
         burst: usize,
     },
     /// Stored bytes are damaged.
-    #[error("{what} is damaged")]
+    #[error("{what}")]
     Corrupt {
-        /// Which block, segment or file.
+        /// Which block, segment or file is damaged, and where, as a sentence.
         what: String,
         /// The cause.
         #[source]

@@ -171,6 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_is_told_once() {
+        let error = obsq_ingest::DecodeError::Utf8 {
+            message: "WriteRequest",
+            source: std::str::from_utf8(b"a\xff").unwrap_err(),
+        };
+        assert_eq!(
+            with_causes(&error),
+            "cannot decode WriteRequest: invalid utf-8 sequence of 1 bytes from index 1"
+        );
+    }
+
+    #[test]
     fn kinds_become_the_types_that_prometheus_uses() {
         let table = [
             (ErrorKind::BadQuery, "bad_data", 400),

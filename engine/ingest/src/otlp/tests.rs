@@ -305,7 +305,8 @@ fn bodies_that_are_no_request_are_refused() {
         r#"{"arrayValue":{"values":["#.repeat(200)
     );
     let error = decode_json(nested.as_bytes(), &limits).unwrap_err();
-    assert!(error.to_string().contains("recursion limit"), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("recursion limit"), "{error}: {cause}");
     let mut nested = Vec::new();
     for _ in 0..200 {
         let mut writer = crate::wire::Writer::default();

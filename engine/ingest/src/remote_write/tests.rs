@@ -272,7 +272,9 @@ fn broken_messages_are_refused_as_a_whole() {
     for (hex, expected) in cases {
         let error = decode_hex(hex).unwrap_err();
         assert_eq!(error.status(), 400);
-        assert!(error.to_string().starts_with(expected), "{error}");
+        let cause = std::error::Error::source(&error).unwrap();
+        let told = format!("{error}: {cause}");
+        assert!(told.starts_with(expected), "{told}");
     }
 }
 

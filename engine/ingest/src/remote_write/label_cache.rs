@@ -6,10 +6,11 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
 use obsq_model::Labels;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
-use rustc_hash::FxBuildHasher;
 
 /// Bytes that known label sets may take; the least used ones go.
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -23,8 +24,8 @@ pub(super) struct WireLabels<'a>(&'a [u8]);
 /// The label sets of earlier requests, for [`super::decode`]. Bounded; shared by all requests.
 pub struct LabelCache {
     known: Cache<Known, Labels, Weight>,
-    /// Nobody outside can know which labels share a hash.
-    seed: u64,
+    /// Mixes its seeds into every step, so that nobody outside can know which labels share a hash.
+    hasher: SeedableRandomState,
 }
 
 impl Default for LabelCache {
@@ -32,7 +33,10 @@ impl Default for LabelCache {
         let entries = LIMIT_BYTES / (2 * ENTRY_BYTES);
         Self {
             known: Cache::with_weighter(entries as usize, LIMIT_BYTES, Weight),
-            seed: RandomState::new().hash_one(0),
+            hasher: SeedableRandomState::with_seed(
+                RandomState::new().hash_one(0),
+                SharedSeed::global_random(),
+            ),
         }
     }
 }
@@ -62,11 +66,10 @@ impl LabelCache {
     }
 
     fn probe<'a>(&self, wire: WireLabels<'a>) -> Probe<'a> {
-        let mut hasher = FxBuildHasher.build_hasher();
-        hasher.write_u64(self.seed);
+        let mut hasher = self.hasher.build_hasher();
         hasher.write(wire.0);
         Probe {
-            hash: hasher.finish() ^ self.seed,
+            hash: hasher.finish(),
             wire,
         }
     }
@@ -221,6 +224,17 @@ mod tests {
         let turned = [0x0a, 6, 0x12, 1, b'x', 0x0a, 1, b'a'];
         cache.insert(WireLabels(&turned), labels);
         assert_eq!(cache.get(WireLabels(&turned)), None);
+    }
+
+    #[test]
+    fn bytes_that_share_a_hash_without_a_seed_share_none_here() {
+        // These multiply with 0 in a hash whose first factor is known.
+        let bytes = |tail: u64| [0x243f_6a88_85a3_08d3, tail].map(u64::to_le_bytes).concat();
+        let cache = LabelCache::default();
+        let hashes: std::collections::BTreeSet<u64> = (0..1_000)
+            .map(|tail| cache.probe(WireLabels(&bytes(tail))).hash)
+            .collect();
+        assert_eq!(hashes.len(), 1_000);
     }
 
     #[test]

@@ -39,13 +39,18 @@ impl Loaded {
         })
     }
 
-    /// Returns what is kept; a flag wins over what the file says of the same.
+    /// Returns what is kept; a flag wins over what the file says of the same. 0 is no limit.
     pub(crate) fn retention(&self, options: &ServeOptions) -> Retention {
         let configured = &self.config.storage;
         let time_ms = options.retention_time.map(|time| time.as_millis() as i64);
         Retention {
-            time_ms: time_ms.or(configured.retention_time_ms),
-            bytes: options.retention_bytes.or(configured.retention_size_bytes),
+            time_ms: time_ms
+                .or(configured.retention_time_ms)
+                .filter(|time_ms| *time_ms > 0),
+            bytes: options
+                .retention_bytes
+                .or(configured.retention_size_bytes)
+                .filter(|bytes| *bytes > 0),
             percentage: configured.retention_percentage,
         }
     }
@@ -103,6 +108,20 @@ mod tests {
         let loaded = read("global: {external_labels: {zone: file, cluster: a}}").unwrap();
         let expected = Labels::from_pairs(&[("cluster", "a"), ("zone", "flag")]);
         assert_eq!(loaded.external_labels, expected);
+    }
+
+    #[test]
+    fn a_retention_of_0_keeps_everything() {
+        let loaded = read("storage: {tsdb: {retention: {size: 1GB, time: 1h}}}").unwrap();
+        let options = ServeOptions {
+            retention_time: Some(std::time::Duration::ZERO),
+            retention_bytes: Some(0),
+            ..ServeOptions::default()
+        };
+        let kept = loaded.retention(&options);
+        assert_eq!((kept.time_ms, kept.bytes), (None, None));
+        let kept = loaded.retention(&ServeOptions::default());
+        assert_eq!((kept.time_ms, kept.bytes), (Some(3_600_000), Some(1 << 30)));
     }
 
     #[test]

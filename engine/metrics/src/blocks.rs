@@ -7,6 +7,7 @@ mod unreadable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use obsq_model::TimeRange;
 use obsq_wal::{Vfs, remove_unfinished};
 use parking_lot::{Mutex, MutexGuard};
 use ulid::Ulid;
@@ -34,6 +35,8 @@ pub(crate) struct Blocks {
     doomed: Mutex<Vec<Arc<Block>>>,
     /// Blocks that could not be opened.
     unreadable: Mutex<Arc<[Unreadable]>>,
+    /// Times of damaged chunks that a seal had to leave out.
+    lost: Mutex<Vec<TimeRange>>,
 }
 
 impl Blocks {
@@ -47,6 +50,7 @@ impl Blocks {
             deletes: Mutex::default(),
             doomed: Mutex::default(),
             unreadable: Mutex::new(Arc::from([])),
+            lost: Mutex::default(),
         }
     }
 
@@ -90,6 +94,33 @@ impl Blocks {
     /// Returns the blocks that could not be opened.
     pub(crate) fn unreadable(&self) -> Arc<[Unreadable]> {
         Arc::clone(&self.unreadable.lock())
+    }
+
+    /// Notes that a damaged chunk of the head, with samples in `range`, comes into no block.
+    pub(crate) fn note_lost(&self, range: TimeRange) {
+        self.lost.lock().push(range);
+    }
+
+    /// Returns how often [`Blocks::note_lost`] was called.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.lock().len()
+    }
+
+    /// Returns what to tell whoever asks for samples in `range`, when not all can be there.
+    pub(crate) fn warnings(&self, range: TimeRange) -> Vec<String> {
+        let unreadable = self.unreadable();
+        let mut warnings: Vec<_> = unreadable
+            .iter()
+            .filter_map(|block| block.warning(range))
+            .collect();
+        let lost = self.lost.lock();
+        let number = lost.iter().filter(|lost| lost.overlaps(range)).count();
+        if number > 0 {
+            warnings.push(format!(
+                "the head was damaged: {number} chunks of it are lost"
+            ));
+        }
+        warnings
     }
 
     pub(crate) fn vfs(&self) -> &Arc<dyn Vfs> {
@@ -371,7 +402,7 @@ mod tests {
     use std::cell::Cell;
     use std::sync::atomic::Ordering;
 
-    use obsq_model::{Matcher, TimeRange};
+    use obsq_model::Matcher;
 
     use super::*;
     use crate::block::tests::{Model, disk, floats, labels, read_all, spec, write};

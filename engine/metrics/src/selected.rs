@@ -1,5 +1,7 @@
 //! What a selection found, and reading it.
 
+mod lost;
+
 use std::sync::Arc;
 
 use obsq_encoding::{EncodedChunk, decode, decode_samples, encode_chunks};
@@ -7,8 +9,10 @@ use obsq_model::{
     CounterResetHint, HistogramValue, Labels, Sample, SampleColumns, SampleValue, TimeRange,
 };
 use obsq_source::{Error, MemoryBudget, RawChunk, SeriesSet};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use self::lost::Lost;
 use crate::block::{Block, BlockSeries, ChunkRef};
 use crate::boundary::damaged;
 use crate::head::HeadChunk;
@@ -108,6 +112,40 @@ pub(crate) struct SelectedChunk {
     pub(crate) source: Source,
 }
 
+impl SelectedChunk {
+    /// Returns the same, every stored chunk for itself.
+    fn parts(&self) -> Vec<Self> {
+        let part = |min_ts_ms, max_ts_ms, source| Self {
+            min_ts_ms,
+            max_ts_ms,
+            rank: self.rank,
+            source,
+        };
+        match &self.source {
+            Source::Head(chunk) => {
+                let source = Source::Head(chunk.clone());
+                vec![part(self.min_ts_ms, self.max_ts_ms, source)]
+            }
+            Source::Samples(samples) => {
+                let source = Source::Samples(Arc::clone(samples));
+                vec![part(self.min_ts_ms, self.max_ts_ms, source)]
+            }
+            Source::Block { block, series } => {
+                let parts = series.chunks.iter().map(|chunk| {
+                    let (min, max) = (chunk.min_ts_ms, chunk.max_ts_ms);
+                    let series = BlockSeries {
+                        chunks: series.chunks.within(TimeRange::new(min, max)),
+                        ..series.clone()
+                    };
+                    let block = Arc::clone(block);
+                    part(min, max, Source::Block { block, series })
+                });
+                parts.collect()
+            }
+        }
+    }
+}
+
 /// A selected series with its chunks from every part of the store.
 #[derive(Debug)]
 pub(crate) struct SelectedSeries {
@@ -121,6 +159,8 @@ pub(crate) struct Selection {
     series: Vec<SelectedSeries>,
     range: TimeRange,
     warnings: Vec<String>,
+    /// What turned out to be damaged while it was read.
+    lost: Mutex<Lost>,
     budget: Arc<MemoryBudget>,
     taken_bytes: usize,
 }
@@ -155,13 +195,15 @@ impl Selection {
             series,
             range,
             warnings,
+            lost: Mutex::default(),
             budget,
             taken_bytes,
         })
     }
 
     /// Calls `on_group` with runs of chunks that overlap each other and touch `range`, in order of
-    /// time.
+    /// time. When it meets damage it is called again without what is damaged; it must then have
+    /// left nothing behind.
     fn for_groups(
         &self,
         index: usize,
@@ -178,7 +220,7 @@ impl Selection {
                 continue;
             }
             if !group.is_empty() && chunk.min_ts_ms > group_end {
-                on_group(&group)?;
+                self.visit_group(index, range, &group, &mut on_group)?;
                 group.clear();
             }
             group.push(chunk);
@@ -187,7 +229,34 @@ impl Selection {
         if group.is_empty() {
             return Ok(());
         }
-        on_group(&group)
+        self.visit_group(index, range, &group, &mut on_group)
+    }
+
+    fn visit_group(
+        &self,
+        index: usize,
+        range: TimeRange,
+        group: &[&SelectedChunk],
+        on_group: &mut impl FnMut(&[&SelectedChunk]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match on_group(group) {
+            Err(Error::Corrupt { .. }) => {}
+            done => return done,
+        }
+        let mut sound = Vec::new();
+        for part in group.iter().flat_map(|chunk| chunk.parts()) {
+            match part.source.samples(range) {
+                Ok(_) => sound.push(part),
+                Err(error @ Error::Corrupt { .. }) => {
+                    self.lost.lock().note(index, &part.source, &error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if sound.is_empty() {
+            return Ok(());
+        }
+        on_group(&sound.iter().collect::<Vec<_>>())
     }
 }
 
@@ -228,7 +297,12 @@ impl SeriesSet for Selection {
         columns.clear();
         self.for_groups(index, range, |group| {
             if let [chunk] = group {
-                return chunk.source.read(range, columns);
+                let before = lengths(columns);
+                let done = chunk.source.read(range, columns);
+                if done.is_err() {
+                    truncate(columns, before);
+                }
+                return done;
             }
             for sample in merge(group, range)? {
                 push(columns, sample);
@@ -258,16 +332,20 @@ impl SeriesSet for Selection {
                 [chunk] => chunk.source.chunks(self.range)?,
                 _ => encode_chunks(&merge(group, self.range)?),
             };
+            let mut plain = Vec::with_capacity(encoded.len());
             for chunk in encoded {
-                push_plain(&mut chunks, chunk)?;
+                push_plain(&mut plain, chunk)?;
             }
+            chunks.append(&mut plain);
             Ok(())
         })?;
         Ok(chunks)
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.lost.lock().warnings());
+        warnings
     }
 }
 
@@ -326,6 +404,27 @@ pub(crate) fn forget_resets(sample: &mut Sample) {
             *hint = CounterResetHint::Unknown;
         }
     }
+}
+
+/// Returns the length of every column.
+fn lengths(columns: &SampleColumns) -> [usize; 4] {
+    [
+        columns.floats.len(),
+        columns.float_start_ts.len(),
+        columns.histograms.len(),
+        columns.histogram_start_ts.len(),
+    ]
+}
+
+/// Takes back what was appended since the columns had these lengths.
+fn truncate(columns: &mut SampleColumns, lengths: [usize; 4]) {
+    let [floats, float_starts, histograms, histogram_starts] = lengths;
+    columns.float_ts.truncate(floats);
+    columns.floats.truncate(floats);
+    columns.float_start_ts.truncate(float_starts);
+    columns.histogram_ts.truncate(histograms);
+    columns.histograms.truncate(histograms);
+    columns.histogram_start_ts.truncate(histogram_starts);
 }
 
 /// Appends a sample to the columns.

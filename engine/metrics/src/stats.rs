@@ -54,6 +54,8 @@ pub struct StoreStats {
     pub block_bytes: u64,
     /// Blocks that could not be opened.
     pub broken_blocks: u64,
+    /// Damaged chunks of heads that were left out when the rest was sealed.
+    pub lost_chunks: u64,
     /// Blocks that were opened and in which damage was found since.
     pub damaged_blocks: u64,
 }

@@ -71,8 +71,17 @@ pub trait SeriesSet: Debug + Send + Sync {
     /// outside the range.
     fn chunks(&self, index: usize) -> Result<Vec<RawChunk>, Error>;
 
-    /// Returns what went wrong without making the rest unusable, for the answer's warnings.
+    /// Returns what went wrong without making the rest unusable, for the answer's warnings. Reading
+    /// may add to it: what turns out to be damaged is left out. Ask when all is read.
     fn warnings(&self) -> Vec<String>;
+
+    /// Fails when there are more warnings than `before`: for answers that cannot carry any.
+    fn check_whole(&self, before: usize) -> Result<(), Error> {
+        match self.warnings().into_iter().nth(before) {
+            None => Ok(()),
+            Some(what) => Err(Error::Corrupt { what, source: None }),
+        }
+    }
 }
 
 /// What `labels`, `label values` and `series` requests ask for.

@@ -94,6 +94,7 @@ fn newest_samples(
     samples: &mut Vec<Newest>,
 ) -> Result<(), ApiError> {
     let set = source.select(&turn.tenant, request, &turn.context)?;
+    let warned = set.warnings().len();
     let mut columns = SampleColumns::default();
     for index in 0..set.len() {
         turn.context.check()?;
@@ -106,7 +107,7 @@ fn newest_samples(
             });
         }
     }
-    Ok(())
+    Ok(set.check_whole(warned)?)
 }
 
 /// Returns the last sample, or `None` when there is none or the series is stale.

@@ -150,6 +150,8 @@ metrics! {
         "Series in the heads of all tenants.";
     StoreLateBytes: Gauge "obsq_store_late_bytes"
         "Bytes of late samples that wait for their seal, roughly.";
+    StoreLostChunks: Counter "obsq_store_lost_chunks_total"
+        "Damaged chunks of heads that were left out when the rest was sealed.";
     StoreMaintenanceFailures: Counter "obsq_store_maintenance_failures_total"
         "Checkpoints, seals and compactions that failed.";
     StoreRefused: Counter "obsq_store_refused_total"

@@ -130,6 +130,7 @@ fn store_value(metric: Metric, stats: &StoreStats) -> Option<f64> {
         Metric::StoreHeadBytes => stats.head_file_bytes as f64,
         Metric::StoreHeadSeries => stats.head_series as f64,
         Metric::StoreLateBytes => stats.late_bytes as f64,
+        Metric::StoreLostChunks => stats.lost_chunks as f64,
         Metric::StoreMaintenanceFailures => stats.maintenance_failures as f64,
         Metric::StoreSeals => stats.seals as f64,
         Metric::StoreTenants => stats.tenants as f64,

@@ -133,6 +133,7 @@ impl Whence {
             let set = source.select(tenant, &request, &context);
             sets.push(set.map_err(|error| cannot(&error))?);
         }
+        let warned: Vec<_> = sets.iter().map(|set| set.warnings().len()).collect();
         let mut order: Vec<(&Labels, usize, usize)> = Vec::new();
         for (at, set) in sets.iter().enumerate() {
             order.extend((0..set.len()).map(|index| (set.labels(index), at, index)));
@@ -148,6 +149,9 @@ impl Whence {
             if !samples.is_empty() {
                 visit(labels, &samples)?;
             }
+        }
+        for (set, warned) in sets.iter().zip(warned) {
+            set.check_whole(warned).map_err(|error| cannot(&error))?;
         }
         Ok(())
     }

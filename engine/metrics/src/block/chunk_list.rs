@@ -46,7 +46,7 @@ impl Eq for ChunkList {}
 
 impl ChunkList {
     /// Returns the chunks from the first to the last that overlaps `range`.
-    pub(super) fn within(&self, range: TimeRange) -> Self {
+    pub(crate) fn within(&self, range: TimeRange) -> Self {
         let overlaps =
             |chunk: &ChunkRef| range.overlaps(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms));
         let (Some(first), Some(last)) = (

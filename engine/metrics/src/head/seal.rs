@@ -195,10 +195,11 @@ fn selected(chunk: &HeadChunk, rank: Rank) -> SelectedChunk {
 
 /// Says whether a chunk can be read. One that is damaged is lost, and must not keep the rest from
 /// being sealed.
-fn is_sound(series: &Series, chunk: &SelectedChunk) -> bool {
+fn is_sound(series: &Series, chunk: &SelectedChunk, blocks: &Blocks) -> bool {
     match chunk.source.samples(TimeRange::ALL) {
         Err(error @ Error::Corrupt { .. }) => {
             tracing::error!(series = %series.labels, %error, "a chunk of the head is lost");
+            blocks.note_lost(TimeRange::new(chunk.min_ts_ms, chunk.max_ts_ms));
             false
         }
         _ => true,
@@ -285,7 +286,7 @@ fn write_block(
         let chunks: Vec<&SelectedChunk> = sealed.chunks.iter().filter(within).collect();
         let encoded = match encode_range(&chunks, start_ms, end_ms) {
             Err(Error::Corrupt { .. }) => {
-                let sound = |chunk: &&SelectedChunk| is_sound(&sealed.series, chunk);
+                let sound = |chunk: &&SelectedChunk| is_sound(&sealed.series, chunk, blocks);
                 let sound: Vec<_> = chunks.into_iter().filter(sound).collect();
                 encode_range(&sound, start_ms, end_ms)?
             }

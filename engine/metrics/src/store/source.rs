@@ -28,8 +28,7 @@ impl MetricSource for MetricStore {
             // The head first: what a seal moves meanwhile is then seen twice, never missed.
             found = tenant.head.select(&request.matchers, request.range);
             context.check()?;
-            let unreadable = tenant.blocks.unreadable();
-            warnings.extend(unreadable.iter().filter_map(|of| of.warning(request.range)));
+            warnings.extend(tenant.blocks.warnings(request.range));
             for (index, block) in tenant.blocks.snapshot().iter().enumerate() {
                 context.check()?;
                 match block.select(&request.matchers, request.range) {

@@ -36,6 +36,7 @@ impl Shared {
                 stats.block_bytes += block.size_bytes();
             }
             stats.corruptions += tenant.damaged_companions;
+            stats.lost_chunks += tenant.blocks.lost() as u64;
             stats.broken_blocks += tenant.blocks.unreadable().len() as u64;
         }
         stats

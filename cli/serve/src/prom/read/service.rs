@@ -31,6 +31,7 @@ impl ReadCall {
         let mut results = Vec::with_capacity(self.request.queries.len());
         for query in &self.request.queries {
             let set = self.select(query)?;
+            let warned = set.warnings().len();
             let mut result = Vec::with_capacity(set.len());
             for index in 0..set.len() {
                 self.context.check()?;
@@ -46,6 +47,7 @@ impl ReadCall {
                     exemplars: Vec::new(),
                 });
             }
+            set.check_whole(warned)?;
             results.push(result);
         }
         Ok(read_response(&results))
@@ -55,10 +57,12 @@ impl ReadCall {
     pub(super) fn chunks(&self, mut send: impl FnMut(Vec<u8>) -> bool) -> Result<(), ApiError> {
         for (query_index, query) in self.request.queries.iter().enumerate() {
             let set = self.select(query)?;
+            let warned = set.warnings().len();
             for index in 0..set.len() {
                 self.context.check()?;
                 let labels = merge(set.labels(index), &self.external_labels);
                 let chunks = set.chunks(index)?;
+                set.check_whole(warned)?;
                 let (mut from, mut bytes) = (0, 0);
                 for (at, chunk) in chunks.iter().enumerate() {
                     bytes += chunk.bytes.len();

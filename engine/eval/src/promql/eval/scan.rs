@@ -271,9 +271,6 @@ impl Evaluation<'_> {
             matchers: selector.matchers.clone(),
         };
         let set = self.source.select(self.tenant, &request, self.context)?;
-        for warning in set.warnings() {
-            self.notes.add_source_warning(warning);
-        }
         Ok(Scan {
             input: Input::Stored(set),
             task,
@@ -344,6 +341,7 @@ impl Evaluation<'_> {
     pub(super) fn scan_all(&mut self, node: &Node) -> Result<Output, QueryError> {
         let scan = self.open_scan(node)?;
         let mut list = self.collect(node, &scan)?;
+        self.note_warnings(&scan);
         if let Input::Computed(inner, _) = &scan.input {
             self.meter.release(inner.samples);
         }
@@ -356,6 +354,15 @@ impl Evaluation<'_> {
             }
         }
         Ok(Output::Vector(list))
+    }
+
+    /// Adds what a scan could not read, which is known once it has been read.
+    pub(crate) fn note_warnings(&mut self, scan: &Scan) {
+        if let Input::Stored(set) = &scan.input {
+            for warning in set.warnings() {
+                self.notes.add_source_warning(warning);
+            }
+        }
     }
 
     /// Makes all series of a scan and holds their samples.

@@ -31,9 +31,6 @@ impl Evaluation<'_> {
             matchers: selector.matchers.clone(),
         };
         let set = self.source.select(self.tenant, &request, self.context)?;
-        for warning in set.warnings() {
-            self.notes.add_source_warning(warning);
-        }
         let context = self.context;
         let work = |range: Range<usize>| {
             let mut columns = SampleColumns::default();
@@ -63,6 +60,9 @@ impl Evaluation<'_> {
             all.extend(series);
             Ok(())
         })?;
+        for warning in set.warnings() {
+            self.notes.add_source_warning(warning);
+        }
         Ok(Output::Windows(all))
     }
 

@@ -129,15 +129,54 @@ fn a_damaged_chunk_of_the_head_is_reported_and_keeps_nothing_from_being_sealed()
     bench.crash();
     let set = bench.select(vec![], obsq_model::TimeRange::ALL);
     let mut columns = obsq_model::SampleColumns::default();
-    assert!(
-        set.read(0, obsq_model::TimeRange::ALL, &mut columns)
-            .is_err()
-    );
+    set.read(0, obsq_model::TimeRange::ALL, &mut columns)
+        .unwrap();
+    assert!((800..1000).contains(&columns.len()), "{}", columns.len());
+    let said = "the head is damaged: samples of 1 series are missing";
+    assert_eq!(set.warnings(), [said]);
     drop(set);
     bench.store().flush().unwrap();
+    let set = bench.select(vec![], obsq_model::TimeRange::ALL);
+    assert_eq!(
+        set.warnings(),
+        ["the head was damaged: 1 chunks of it are lost"]
+    );
+    assert_eq!(bench.store().stats().lost_chunks, 1);
+    drop(set);
     assert_eq!(bench.samples("b").len(), 1000);
     let left = bench.samples("a").len();
     assert!((800..1000).contains(&left), "{left}");
+}
+
+#[test]
+fn a_damaged_chunk_of_a_block_costs_only_its_own_samples() {
+    let bench = Bench::new();
+    let samples: Vec<_> = (0..1000).map(|i| (NOW_MS + i, (i * i) as f64)).collect();
+    bench
+        .write(vec![floats("a", &samples), floats("b", &samples)])
+        .unwrap();
+    bench.store().flush().unwrap();
+    let block = &files(&bench, "tenants/anonymous/metrics/blocks")[0];
+    flip(&block.join("chunks/000001"), 400);
+    let range = obsq_model::TimeRange::ALL;
+    let set = bench.select(vec![], range);
+    assert_eq!(set.warnings(), Vec::<String>::new());
+    let mut columns = obsq_model::SampleColumns::default();
+    let mut exact = Vec::new();
+    for (index, expected) in [(0, 880), (1, 1000)] {
+        set.read(index, range, &mut columns).unwrap();
+        assert_eq!(columns.len(), expected);
+        assert!(columns.float_ts.is_sorted());
+        exact.clear();
+        set.read_exact(index, range, &mut exact).unwrap();
+        assert_eq!(exact.len(), expected);
+        let chunks = set.chunks(index).unwrap();
+        assert!(chunks.is_sorted_by_key(|chunk| chunk.min_ts_ms));
+    }
+    let name = block.file_name().unwrap().to_str().unwrap();
+    let said = format!("block {name} is damaged: samples of 1 series are missing");
+    assert_eq!(set.warnings(), [said]);
+    assert_eq!(bench.store().stats().damaged_blocks, 1);
 }
 
 #[test]

@@ -91,6 +91,9 @@ impl Evaluation<'_> {
             (Feed::Held(list), groups)
         };
         let (states, _memory, held) = self.states(node, aggregate, &feed, &groups)?;
+        if let Feed::Streamed(scan) = &feed {
+            self.note_warnings(scan);
+        }
         let name_of = |series: usize| match &feed {
             Feed::Streamed(scan) => scan.labels(series),
             Feed::Held(list) => list.series[series].labels.clone(),

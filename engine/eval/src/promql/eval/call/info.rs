@@ -90,9 +90,6 @@ impl Evaluation<'_> {
         let range = TimeRange::new(start_ms, end_of(grid.last_ms()));
         let request = SelectRequest { range, matchers };
         let set = self.source.select(self.tenant, &request, self.context)?;
-        for warning in set.warnings() {
-            self.notes.add_source_warning(warning);
-        }
         let (mut infos, mut held) = (Vec::new(), 0);
         let mut columns = SampleColumns::default();
         for index in 0..set.len() {
@@ -111,6 +108,9 @@ impl Evaluation<'_> {
             held += samples;
             self.meter.hold(samples)?;
             infos.push(one);
+        }
+        for warning in set.warnings() {
+            self.notes.add_source_warning(warning);
         }
         self.meter.release(held);
         Ok(infos)

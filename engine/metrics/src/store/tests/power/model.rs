@@ -167,7 +167,11 @@ impl Model {
     pub(super) fn survey(&self, store: &MetricStore) -> Result<Survey, String> {
         let stats = store.stats();
         let mut survey = Survey {
-            noticed: stats.broken_blocks + stats.corruptions + stats.missing_records > 0,
+            noticed: stats.broken_blocks
+                + stats.corruptions
+                + stats.missing_records
+                + stats.lost_chunks
+                > 0,
             missing: 0,
             losers: 0,
         };
@@ -266,6 +270,9 @@ fn compare_tenant(
             .map_err(failed)?;
         found.insert(set.labels(index).clone(), samples);
     }
+    if let Some(warning) = set.warnings().first() {
+        return Err(format!("tenant {name}: {warning}"));
+    }
     for labels in found.keys() {
         if !series.contains_key(labels) {
             return Err(format!("tenant {name}: nobody wrote {labels}"));
@@ -321,6 +328,7 @@ fn survey_tenant(
         }
         seen += samples.len();
     }
+    survey.noticed |= !set.warnings().is_empty();
     let acknowledged = |cells: &Arc<Series>| {
         let cells = cells.iter();
         cells
@@ -367,6 +375,7 @@ fn survey_parts(
             survey.noticed |= set.read_exact(index, range, &mut samples).is_err();
             in_parts += samples.len();
         }
+        survey.noticed |= !set.warnings().is_empty();
     }
     if in_parts != seen && !survey.noticed {
         return Err(format!("{seen} samples are {in_parts} when read in parts"));

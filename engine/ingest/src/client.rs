@@ -1,14 +1,19 @@
 //! HTTP clients made of a configuration.
 
+mod named_tls;
+mod oauth2;
+
 use std::io;
 use std::path::PathBuf;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{
     Certificate, Client, Identity, Method, NoProxy, Proxy, RequestBuilder, Url, redirect, tls,
 };
 
+use self::named_tls::Pem;
+use self::oauth2::Tokens;
 use crate::config::{Authorization, HttpConfig, SecretSource, TlsConfig, TlsVersion};
 
 /// Most redirects that are followed.
@@ -21,6 +26,10 @@ pub(crate) enum ClientError {
     File { path: PathBuf, source: io::Error },
     #[error("cannot set up the HTTP client: {}", root_cause(.0))]
     Build(#[from] reqwest::Error),
+    #[error("cannot use `tls_config`: {0}")]
+    Tls(String),
+    #[error("cannot get a token: {0}")]
+    Token(String),
     #[error("header {0:?} has a value that cannot be sent")]
     Header(String),
 }
@@ -30,6 +39,7 @@ pub(crate) enum ClientError {
 pub(crate) struct HttpClient {
     client: Client,
     config: HttpConfig,
+    tokens: Option<Arc<Tokens>>,
 }
 
 impl HttpClient {
@@ -49,10 +59,18 @@ impl HttpClient {
         } else if !config.proxy_from_environment {
             builder = builder.no_proxy();
         }
-        builder = with_tls(builder, &config.tls).await?;
+        builder = with_tls(builder, &config.tls, config.enable_http2).await?;
+        let tokens = match &config.oauth2 {
+            None => None,
+            Some(oauth2) => {
+                let client = Box::pin(Self::new(&oauth2.http, user_agent)).await?;
+                Some(Arc::new(Tokens::new((**oauth2).clone(), client)))
+            }
+        };
         Ok(Self {
             client: builder.build()?,
             config: config.clone(),
+            tokens,
         })
     }
 
@@ -79,7 +97,15 @@ impl HttpClient {
             let value = sensitive("Authorization", &value)?;
             request = request.header(reqwest::header::AUTHORIZATION, value);
         }
+        if let Some(tokens) = &self.tokens {
+            request = request.bearer_auth(tokens.get().await?);
+        }
         Ok(request)
+    }
+
+    /// Returns a request without credentials and configured headers.
+    pub(crate) fn request_plain(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
     }
 
     async fn headers(&self) -> Result<HeaderMap, ClientError> {
@@ -149,7 +175,15 @@ fn redirect_policy(config: &HttpConfig) -> redirect::Policy {
 async fn with_tls(
     mut builder: reqwest::ClientBuilder,
     tls: &TlsConfig,
+    http2: bool,
 ) -> Result<reqwest::ClientBuilder, ClientError> {
+    if let Some(name) = &tls.server_name
+        && !tls.insecure_skip_verify
+    {
+        let config = named_tls::client_config(tls, name, &read_pem(tls).await?, http2);
+        let config = config.map_err(ClientError::Tls)?;
+        return Ok(builder.tls_backend_preconfigured(config));
+    }
     if let Some(ca) = &tls.ca {
         let bundle = Certificate::from_pem_bundle(read(ca).await?.as_bytes())?;
         builder = builder.tls_certs_only(bundle);
@@ -169,6 +203,17 @@ async fn with_tls(
         builder = builder.tls_version_max(version(max));
     }
     Ok(builder.tls_danger_accept_invalid_certs(tls.insecure_skip_verify))
+}
+
+async fn read_pem(tls: &TlsConfig) -> Result<Pem, ClientError> {
+    let mut pem = Pem::default();
+    if let Some(ca) = &tls.ca {
+        pem.ca = Some(read(ca).await?);
+    }
+    if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
+        pem.identity = Some(format!("{}\n{}\n", read(cert).await?, read(key).await?));
+    }
+    Ok(pem)
 }
 
 /// Makes sure that TLS has its cryptography, which the client does not bring along.
@@ -194,3 +239,6 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests;

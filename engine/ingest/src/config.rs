@@ -29,11 +29,16 @@ use std::path::Path;
 
 use crate::otlp::OtlpOptions;
 
-pub use discovery::{Discovery, FileDiscovery, HttpDiscovery, StaticGroup, groups_from_text};
+pub(crate) use discovery::token_header;
+pub use discovery::{
+    ConsulDiscovery, Discovery, DnsDiscovery, DnsRecord, Ec2Discovery, FileDiscovery,
+    HttpDiscovery, KubernetesAttach, KubernetesDiscovery, KubernetesRole, KubernetesSelector,
+    StaticGroup, groups_from_text,
+};
 pub use duration::{format_duration, parse_duration};
 pub use global::GlobalConfig;
 pub use http::{
-    Authorization, BasicAuth, HttpConfig, HttpHeader, SecretSource, TlsConfig, TlsVersion,
+    Authorization, BasicAuth, HttpConfig, HttpHeader, OAuth2, SecretSource, TlsConfig, TlsVersion,
 };
 pub use limits::{LimitsConfig, TenantLimits};
 pub use names::{EscapingScheme, NameScheme};

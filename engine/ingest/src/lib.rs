@@ -21,6 +21,7 @@ pub mod relabel;
 pub mod remote_write;
 pub mod scrape;
 
+mod base64;
 #[cfg(test)]
 mod batch_text;
 mod body;
@@ -34,6 +35,7 @@ mod metric_families;
 mod refused;
 mod wire;
 
+pub use base64::decode_base64;
 pub use body::decompress_body;
 pub use error::DecodeError;
 pub use limits::IngestLimits;

@@ -1,5 +1,10 @@
 //! Where the targets of a job come from.
 
+mod consul;
+mod dns;
+mod ec2;
+mod kubernetes;
+
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
@@ -7,22 +12,24 @@ use super::http::{self, HttpConfig};
 use super::node::{self, Node};
 use super::section::{Problems, Section};
 
+pub use consul::ConsulDiscovery;
+pub(crate) use consul::token_header;
+pub use dns::{DnsDiscovery, DnsRecord};
+pub use ec2::Ec2Discovery;
+pub use kubernetes::{KubernetesAttach, KubernetesDiscovery, KubernetesRole, KubernetesSelector};
+
 /// Service discoveries of Prometheus that are not served yet.
-const NOT_SERVED: [&str; 30] = [
+const NOT_SERVED: [&str; 26] = [
     "aws_sd_configs",
     "azure_sd_configs",
-    "consul_sd_configs",
     "digitalocean_sd_configs",
-    "dns_sd_configs",
     "docker_sd_configs",
     "dockerswarm_sd_configs",
-    "ec2_sd_configs",
     "ecs_sd_configs",
     "eureka_sd_configs",
     "gce_sd_configs",
     "hetzner_sd_configs",
     "ionos_sd_configs",
-    "kubernetes_sd_configs",
     "kuma_sd_configs",
     "lightsail_sd_configs",
     "linode_sd_configs",
@@ -50,6 +57,14 @@ pub enum Discovery {
     File(FileDiscovery),
     /// Targets from an HTTP endpoint.
     Http(Box<HttpDiscovery>),
+    /// Targets in the DNS.
+    Dns(DnsDiscovery),
+    /// Services that a Consul knows.
+    Consul(Box<ConsulDiscovery>),
+    /// Machines of Amazon EC2.
+    Ec2(Box<Ec2Discovery>),
+    /// What runs in a Kubernetes cluster.
+    Kubernetes(Box<KubernetesDiscovery>),
 }
 
 /// Targets with labels in common.
@@ -104,6 +119,26 @@ pub(super) fn read(
         let endpoints = elements.filter_map(|element| read_endpoint(element, directory, problems));
         discoveries.extend(endpoints.map(|one| Discovery::Http(Box::new(one))));
     }
+    let mut read = |key: &str, read: &dyn Fn(&Node) -> Option<Discovery>| {
+        let node = section.node(key);
+        let elements = node.map_or(&[][..], |node| problems.elements(node, key));
+        discoveries.extend(elements.iter().filter_map(read));
+    };
+    read("dns_sd_configs", &|node| {
+        dns::read(node, problems).map(Discovery::Dns)
+    });
+    read("consul_sd_configs", &|node| {
+        let read = consul::read(node, directory, problems)?;
+        Some(Discovery::Consul(Box::new(read)))
+    });
+    read("ec2_sd_configs", &|node| {
+        let read = ec2::read(node, directory, problems)?;
+        Some(Discovery::Ec2(Box::new(read)))
+    });
+    read("kubernetes_sd_configs", &|node| {
+        let read = kubernetes::read(node, directory, problems)?;
+        Some(Discovery::Kubernetes(Box::new(read)))
+    });
     for key in NOT_SERVED {
         section.refuse(key);
     }
@@ -111,6 +146,30 @@ pub(super) fn read(
         section.refuse(key);
     }
     discoveries
+}
+
+fn refresh_interval_ms(section: &mut Section<'_>, default_ms: i64) -> i64 {
+    let given = section.duration_ms("refresh_interval");
+    given.unwrap_or(default_ms).max(1)
+}
+
+fn read_port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_bad| format!("{text:?} is not a port"))
+}
+
+fn read_pairs(section: &mut Section<'_>, key: &str) -> Vec<(String, String)> {
+    let problems = section.problems();
+    let Some(node) = section.node(key) else {
+        return Vec::new();
+    };
+    let entries = problems.entries(node, key).iter();
+    entries
+        .map(|(name, value)| {
+            let value = problems.text(value, key).unwrap_or_default();
+            (name.text.clone(), value)
+        })
+        .collect()
 }
 
 fn read_groups(

@@ -13,6 +13,8 @@ pub struct HttpConfig {
     pub basic_auth: Option<BasicAuth>,
     /// Other credentials in the `Authorization` header.
     pub authorization: Option<Authorization>,
+    /// A server that gives out tokens.
+    pub oauth2: Option<Box<OAuth2>>,
     /// TLS settings.
     pub tls: TlsConfig,
     /// Whether redirects are followed; never to another host with credentials.
@@ -34,6 +36,7 @@ impl Default for HttpConfig {
         Self {
             basic_auth: None,
             authorization: None,
+            oauth2: None,
             tls: TlsConfig::default(),
             follow_redirects: true,
             enable_http2: true,
@@ -48,7 +51,10 @@ impl Default for HttpConfig {
 impl HttpConfig {
     /// Says whether requests carry anything that another host must not see.
     pub fn has_credentials(&self) -> bool {
-        self.basic_auth.is_some() || self.authorization.is_some() || !self.headers.is_empty()
+        self.basic_auth.is_some()
+            || self.authorization.is_some()
+            || self.oauth2.is_some()
+            || !self.headers.is_empty()
     }
 }
 
@@ -77,6 +83,23 @@ pub struct Authorization {
     pub kind: String,
     /// The credentials.
     pub credentials: SecretSource,
+}
+
+/// How tokens are got: the client credentials grant of OAuth 2.0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OAuth2 {
+    /// The client's name.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: SecretSource,
+    /// What the token is to be good for.
+    pub scopes: Vec<String>,
+    /// Where tokens are given out.
+    pub token_url: String,
+    /// Further parameters of the request.
+    pub endpoint_params: Vec<(String, String)>,
+    /// How the server is talked to.
+    pub http: HttpConfig,
 }
 
 /// A header with all its values.
@@ -108,6 +131,8 @@ pub struct TlsConfig {
     pub cert: Option<SecretSource>,
     /// The key of the client's certificate.
     pub key: Option<SecretSource>,
+    /// The name that the server's certificate must have, instead of that of the URL.
+    pub server_name: Option<String>,
     /// Whether any certificate of the server is taken.
     pub insecure_skip_verify: bool,
     /// The lowest version to accept.
@@ -148,12 +173,19 @@ pub(super) fn read(section: &mut Section<'_>, at: &Node, directory: &Path) -> Ht
             "at most one of basic_auth & authorization must be configured",
         );
     }
-    for key in ["oauth2", "proxy_connect_header"] {
-        section.refuse(key);
+    section.refuse("proxy_connect_header");
+    let oauth2 = section
+        .node("oauth2")
+        .and_then(|node| reader.oauth2(node))
+        .map(Box::new);
+    if oauth2.is_some() && (basic_auth.is_some() || authorization.is_some()) {
+        let message = "at most one of basic_auth, oauth2 & authorization must be configured";
+        problems.add(at.at, message);
     }
     let config = HttpConfig {
         basic_auth,
         authorization,
+        oauth2,
         tls: section
             .node("tls_config")
             .map(|node| reader.tls(node))
@@ -245,6 +277,52 @@ impl Reader<'_> {
         })
     }
 
+    fn oauth2(&self, node: &Node) -> Option<OAuth2> {
+        let mut section = Section::of(node, "`oauth2`", self.problems)?;
+        for key in [
+            "grant_type",
+            "client_certificate_key",
+            "client_certificate_key_file",
+        ] {
+            section.refuse(key);
+        }
+        let client_id = section.text("client_id").unwrap_or_default();
+        if client_id.is_empty() {
+            self.problems
+                .add(node.at, "oauth2 client_id must be configured");
+        }
+        if section.node("token_url").is_none() {
+            self.problems
+                .add(node.at, "oauth2 token_url must be configured");
+        }
+        let secret = self.either(&mut section, node, ["client_secret", "client_secret_file"]);
+        let tls = section.node("tls_config").map(|node| self.tls(node));
+        let params = section.node("endpoint_params");
+        let params = params.map_or(&[][..], |node| {
+            self.problems.entries(node, "endpoint_params")
+        });
+        let params = params.iter().map(|(name, value)| {
+            let value = self.problems.text(value, "endpoint_params");
+            (name.text.clone(), value.unwrap_or_default())
+        });
+        let oauth2 = OAuth2 {
+            client_id,
+            client_secret: secret.unwrap_or(SecretSource::Inline(Secret::default())),
+            scopes: section.texts("scopes").unwrap_or_default(),
+            token_url: section.scalar("token_url", read_url).unwrap_or_default(),
+            endpoint_params: params.collect(),
+            http: HttpConfig {
+                tls: tls.unwrap_or_default(),
+                proxy_url: section.scalar("proxy_url", read_url).map(Secret::new),
+                no_proxy: section.text("no_proxy").unwrap_or_default(),
+                proxy_from_environment: section.flag("proxy_from_environment").unwrap_or(false),
+                ..HttpConfig::default()
+            },
+        };
+        section.finish();
+        Some(oauth2)
+    }
+
     fn tls(&self, node: &Node) -> TlsConfig {
         let Some(mut section) = Section::of_optional(node, "`tls_config`", self.problems) else {
             return TlsConfig::default();
@@ -253,11 +331,11 @@ impl Reader<'_> {
             ca: self.either(&mut section, node, ["ca", "ca_file"]),
             cert: self.either(&mut section, node, ["cert", "cert_file"]),
             key: self.either(&mut section, node, ["key", "key_file"]),
+            server_name: section.text("server_name").filter(|name| !name.is_empty()),
             insecure_skip_verify: section.flag("insecure_skip_verify").unwrap_or(false),
             min_version: section.scalar("min_version", read_min_version),
             max_version: section.scalar("max_version", read_max_version),
         };
-        section.refuse("server_name");
         section.finish();
         if config.cert.is_some() && config.key.is_none() {
             let message = "exactly one of key or key_file must be configured when a client \

@@ -1,5 +1,6 @@
 //! The configuration as YAML, in the order and style of Prometheus.
 
+mod discovery;
 mod yaml;
 
 use std::fmt::Display;
@@ -8,7 +9,7 @@ use self::yaml::Yaml;
 use super::discovery::{Discovery, StaticGroup};
 use super::duration::format_duration;
 use super::global::GlobalConfig;
-use super::http::{HttpConfig, SecretSource};
+use super::http::{HttpConfig, OAuth2, SecretSource};
 use super::remote_write::{QueueOptions, RemoteWriteConfig, WrittenTenants};
 use super::scrape::{ScrapeConfig, ScrapeLimits};
 use super::size::format_size;
@@ -293,6 +294,10 @@ fn discoveries(discoveries: &[Discovery]) -> Map {
                 map.duration("refresh_interval", discovery.refresh_interval_ms);
                 files.push(map.into_yaml());
             }
+            Discovery::Dns(_)
+            | Discovery::Consul(_)
+            | Discovery::Ec2(_)
+            | Discovery::Kubernetes(_) => {}
             Discovery::Http(discovery) => {
                 let mut map = http(&discovery.http);
                 map.duration("refresh_interval", discovery.refresh_interval_ms);
@@ -305,6 +310,7 @@ fn discoveries(discoveries: &[Discovery]) -> Map {
     map.list("static_configs", groups);
     map.list("file_sd_configs", files);
     map.list("http_sd_configs", endpoints);
+    map.append(discovery::others(discoveries));
     map
 }
 
@@ -314,6 +320,22 @@ fn group(group: &StaticGroup) -> Yaml {
     if !group.labels.is_empty() {
         map.put("labels", pairs(&group.labels));
     }
+    map.into_yaml()
+}
+
+fn oauth2(config: &OAuth2) -> Yaml {
+    let mut map = Map::default();
+    map.text("client_id", &config.client_id);
+    let secret = Some(&config.client_secret);
+    map.secret(["client_secret", "client_secret_file"], secret);
+    map.texts("scopes", &config.scopes);
+    map.text("token_url", &config.token_url);
+    if !config.endpoint_params.is_empty() {
+        map.put("endpoint_params", pairs(&config.endpoint_params));
+    }
+    map.append(http(&config.http));
+    map.0
+        .retain(|(key, _)| !matches!(*key, "follow_redirects" | "enable_http2"));
     map.into_yaml()
 }
 
@@ -335,12 +357,18 @@ fn http(config: &HttpConfig) -> Map {
         nested.secret(["credentials", "credentials_file"], credentials);
         map.put("authorization", nested.into_yaml());
     }
+    if let Some(config) = &config.oauth2 {
+        map.put("oauth2", oauth2(config));
+    }
     let tls = &config.tls;
     if *tls != super::TlsConfig::default() {
         let mut nested = Map::default();
         nested.secret(["ca", "ca_file"], tls.ca.as_ref());
         nested.secret(["cert", "cert_file"], tls.cert.as_ref());
         nested.secret(["key", "key_file"], tls.key.as_ref());
+        if let Some(name) = &tls.server_name {
+            nested.text("server_name", name);
+        }
         nested.word("insecure_skip_verify", tls.insecure_skip_verify);
         map.put("tls_config", nested.into_yaml());
     }

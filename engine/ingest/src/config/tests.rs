@@ -33,8 +33,20 @@ scrape_configs:
     http_headers: {X-Team: {values: [a], secrets: [b]}}
     file_sd_configs:
       - files: [/etc/targets/*.json]
+    dns_sd_configs:
+      - {names: [a.example], type: mx, port: 25}
+    consul_sd_configs:
+      - {server: 'consul:8500', token: hunter2, tags: [a], node_meta: {rack: r1}, filter: 'x == y'}
+    ec2_sd_configs:
+      - {region: eu-west-2, access_key: k, secret_key: hunter2, filters: [{name: t, values: [v]}]}
+    kubernetes_sd_configs:
+      - role: endpoints
+        namespaces: {names: [shop]}
+        selectors: [{role: pod, label: app=web}]
+        attach_metadata: {node: true}
     http_sd_configs:
       - url: http://127.0.0.1:1/targets
+        tls_config: {server_name: other.example}
         basic_auth: {username: u, password: hunter2}
         refresh_interval: 2m
     relabel_configs:
@@ -158,7 +170,13 @@ scrape_configs:
   - job_name: a
     job_name: b
     static_configs: [{targets: ["http://x/metrics"]}]
-    kubernetes_sd_configs: [{role: pod}]
+    gce_sd_configs: [{project: x}]
+    kubernetes_sd_configs:
+      - {role: pods}
+      - {role: service, selectors: [{role: pod}], kubeconfig_file: a, api_server: http://x}
+    dns_sd_configs: [{names: []}, {names: [a], type: TXT}, {names: [a], type: A}]
+    ec2_sd_configs: [{port: 99999, filters: [{name: a}]}]
+    consul_sd_configs: [{server: "", token: a, authorization: {credentials: b}}]
     scrape_interval: 5s
     scrape_timeout: 10s
   - job_name: a

@@ -1,6 +1,15 @@
-//! Finding targets: fixed ones, those in files and those that an endpoint lists.
+//! Finding targets: fixed ones, those in files, those that an endpoint lists, and those that DNS,
+//! Consul, EC2 and Kubernetes know.
 
+mod body;
+mod consul;
+mod dns;
+mod ec2;
 mod files;
+mod kubernetes;
+mod listener;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -10,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::files::FileWatch;
+use self::listener::Listener;
 use super::groups::TargetGroup;
 use crate::client::{HttpClient, root_cause};
 use crate::config::{Discovery, HttpDiscovery, StaticGroup, groups_from_text};
@@ -57,6 +67,20 @@ pub(super) async fn follow(
             }
         }
         Discovery::Http(config) => follow_endpoint(index, &config, &user_agent, &updates).await,
+        // They end when nobody listens any more, which is no news.
+        Discovery::Dns(config) => drop(dns::follow(config, Listener::new(index, updates)).await),
+        Discovery::Consul(config) => {
+            let listener = Listener::new(index, updates);
+            drop(consul::follow(*config, user_agent, listener).await);
+        }
+        Discovery::Ec2(config) => {
+            let listener = Listener::new(index, updates);
+            drop(ec2::follow(*config, user_agent, listener).await);
+        }
+        Discovery::Kubernetes(config) => {
+            let listener = Listener::new(index, updates);
+            drop(kubernetes::follow(*config, user_agent, listener).await);
+        }
     }
 }
 

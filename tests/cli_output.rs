@@ -189,10 +189,11 @@ fn a_read_only_context_is_not_written_to() {
 #[test]
 fn errors_are_told_with_place_and_hint() {
     let _bound = obsq_snapshots::bind("cli");
-    let table: [(&str, &[&str]); 5] = [
+    let table: [(&str, &[&str]); 6] = [
         ("function", &["query", "--stdin", "sum(raet(up[5m]))"]),
         ("time", &["query", "--stdin", "up", "--at", "1h"]),
         ("fmt", &["fmt", "sum by (job (up)"]),
+        ("fmt_without_a_query", &["fmt"]),
         ("two_places", &["query", "--stdin", "--data", "x", "up"]),
         ("typo", &["query", "--stdin", "up", "--limmit", "1"]),
     ];

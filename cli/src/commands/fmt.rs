@@ -13,7 +13,7 @@ use crate::session::Session;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct FmtArgs {
     /// The query; `-` reads it from standard input
-    #[arg(value_name = "QUERY", required_unless_present = "file")]
+    #[arg(value_name = "QUERY")]
     query: Option<String>,
     /// Read the query from a file
     #[arg(short, long, value_name = "FILE", conflicts_with = "query")]
@@ -38,7 +38,11 @@ pub(crate) fn fmt(args: &FmtArgs, session: &mut Session) -> Result<Exit, Failure
             Failure::usage(format!("cannot read `{}`", path.display())).because(&error)
         })?,
         (None, Some("-")) => read_stdin(session)?,
-        (None, query) => query.unwrap_or_default().to_owned(),
+        (None, Some(query)) => query.to_owned(),
+        (None, None) => {
+            return Err(Failure::usage("there is no query to lay out")
+                .hint("name one, `-` for standard input, or a file with `--file`"));
+        }
     };
     let text = text.trim();
     let ast = parse(text)

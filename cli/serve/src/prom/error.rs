@@ -174,7 +174,9 @@ mod tests {
     fn a_cause_is_told_once() {
         let error = obsq_ingest::DecodeError::Utf8 {
             message: "WriteRequest",
-            source: std::str::from_utf8(b"a\xff").unwrap_err(),
+            source: String::from_utf8(vec![b'a', 0xff])
+                .unwrap_err()
+                .utf8_error(),
         };
         assert_eq!(
             with_causes(&error),

@@ -65,9 +65,9 @@ mod tests {
     use super::*;
 
     /// Returns the text of an error and of all its causes.
-    fn told(error: Error) -> String {
+    fn told(error: &Error) -> String {
         let mut texts = vec![error.to_string()];
-        let mut next = std::error::Error::source(&error);
+        let mut next = std::error::Error::source(error);
         while let Some(cause) = next {
             texts.push(cause.to_string());
             next = cause.source();
@@ -107,7 +107,7 @@ mod tests {
             ),
         ];
         for (error, expected) in cases {
-            assert_eq!(told(error), expected);
+            assert_eq!(told(&error), expected);
         }
     }
 }

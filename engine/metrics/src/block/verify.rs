@@ -223,7 +223,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::block::tests::{open, small_model, spec, write};
+    use crate::BlockMeta;
+    use crate::block::tests::{disk, open, small_model, spec, write};
 
     fn block() -> (TempDir, PathBuf) {
         let directory = TempDir::new().unwrap();
@@ -264,10 +265,9 @@ mod tests {
     fn a_meta_that_says_something_else_is_found() {
         let (_directory, path) = block();
         let file = path.join("meta.json");
-        let text = fs::read_to_string(&file).unwrap();
-        let samples = text.find("\"numSamples\": ").unwrap() + "\"numSamples\": ".len();
-        let (before, after) = text.split_at(samples);
-        fs::write(&file, format!("{before}9{after}")).unwrap();
+        let mut meta = BlockMeta::read(disk().as_ref(), &path).unwrap();
+        meta.stats.num_samples += 9;
+        fs::write(&file, meta.to_json()).unwrap();
         let findings = verify_block(&path);
         assert_eq!(findings.len(), 1);
         assert!(

@@ -188,6 +188,15 @@ fn write_many(server: &Server, from: i64, count: i64) -> i64 {
     from + count
 }
 
+/// Returns how often requests were repeated, a fifth of a second apart at most.
+fn retries(server: &Server) -> f64 {
+    let page = server.get("/metrics").text();
+    let name = "obsq_remote_storage_requests_retried_total{";
+    let line = page.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.rsplit(' ').next());
+    value.map_or(0.0, |value| value.parse().unwrap())
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_either_side_is_killed() {
     let address = format!("127.0.0.1:{}", free_port());
@@ -214,6 +223,8 @@ fn nothing_acknowledged_is_lost_when_either_side_is_killed() {
                 receiver.kill();
                 number = write_many(&sender, number, 20);
                 assert_eq!(sender.request("POST", "/flush", &[], &[]).status, 204);
+                // Long enough that the position was saved meanwhile, which must not be too far.
+                sender.wait_for("retries", || retries(&sender) >= 25.0);
                 sender.kill();
                 receiver = receive();
                 sender = send();

@@ -444,6 +444,7 @@ impl Evaluation<'_> {
             scan.window.offset_ms = 0;
         }
         let list = self.collect(node, &scan)?;
+        self.note_warnings(&scan);
         let gathered = list.counts_by_step(scan.grid.steps);
         self.finish(node, 0, &gathered, list.series, true)
     }

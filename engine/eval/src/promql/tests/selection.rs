@@ -124,6 +124,33 @@ fn a_smoothed_selector_lies_between_its_samples() {
 
 #[test]
 fn warnings_of_a_source_come_with_the_answer() {
-    let outcome = source().warning("a block is damaged").instant("up", 0);
-    assert_eq!(outcome.unwrap().warnings, ["a block is damaged"]);
+    for query in [
+        "up",
+        "up[5m]",
+        "rate(up[5m])",
+        "timestamp(up)",
+        "start_timestamp(up)",
+        "sum by (job) (up)",
+        "topk(1, up)",
+        "quantile(0.5, up)",
+        "count_values(\"v\", up)",
+        "max_over_time(sum(up)[5m:1m])",
+        "up + on (job) up",
+        "absent(up)",
+        "absent_over_time(up[5m])",
+        "histogram_quantile(0.5, up)",
+        "info(up)",
+        "label_replace(up, \"a\", \"b\", \"\", \"\")",
+        "sort_desc(up)",
+        "scalar(up)",
+        "-up",
+        "limitk(1, up)",
+    ] {
+        let outcome = source().warning("a block is damaged").instant(query, 0);
+        let warnings = outcome.unwrap().warnings;
+        assert!(
+            warnings.iter().any(|text| text == "a block is damaged"),
+            "{query}: {warnings:?}"
+        );
+    }
 }

@@ -8,13 +8,13 @@ use crate::block::{Block, BlockMeta};
 use crate::compaction::plan_compaction;
 
 /// Returns the blocks to merge next. Those that are damaged are left out, and those whose values would
-/// then win over values of a damaged one that they lose to, or the other way round.
+/// then win over values of one left out that they lose to, or the other way round.
 pub(super) fn plan(
     list: &[Arc<Block>],
     now_ms: i64,
     retention_ms: Option<i64>,
 ) -> Option<Vec<Arc<Block>>> {
-    let (damaged, mut left): (Vec<_>, Vec<_>) =
+    let (mut out, mut left): (Vec<_>, Vec<_>) =
         list.iter().cloned().partition(|block| block.is_damaged());
     loop {
         let metas: Vec<_> = left.iter().map(|block| block.meta()).collect();
@@ -24,7 +24,7 @@ pub(super) fn plan(
         let first_seq = parents.iter().map(|block| block.meta().first_seq()).min()?;
         let changes_order = |block: &Block| {
             let (meta, range) = (block.meta(), block.range());
-            let mut near = damaged.iter().filter(|other| range.overlaps(other.range()));
+            let mut near = out.iter().filter(|other| range.overlaps(other.range()));
             near.any(|other| {
                 let other = rank(other.meta());
                 // The name of a new block comes last.
@@ -34,10 +34,9 @@ pub(super) fn plan(
         if !parents.iter().any(|block| changes_order(block)) {
             return Some(parents);
         }
-        left.retain(|block| {
-            let is_parent = plan.parents.contains(&block.meta().ulid);
-            !is_parent || !changes_order(block)
-        });
+        parents.retain(|block| changes_order(block));
+        left.retain(|block| !parents.iter().any(|parent| Arc::ptr_eq(block, parent)));
+        out.extend(parents);
     }
 }
 

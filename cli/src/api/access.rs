@@ -114,9 +114,12 @@ fn apply(
     way_in: &mut WayIn,
     file: &Path,
 ) -> Result<ClientBuilder, Failure> {
-    let config: HttpConfig = serde_saphyr::from_str(&read(file)?).map_err(|error| {
-        Failure::usage(format!("`{}` is wrong", file.display())).because(&error)
-    })?;
+    // Without a picture of the lines around: there are passwords in them.
+    let plain = serde_saphyr::options! { with_snippet: false };
+    let config: HttpConfig =
+        serde_saphyr::from_str_with_options(&read(file)?, plain).map_err(|error| {
+            Failure::usage(format!("`{}` is wrong", file.display())).because(&error)
+        })?;
     // Relative paths are relative to the file, as Prometheus has it.
     let folder = file.parent().unwrap_or(Path::new("."));
     let near = |path: &PathBuf| folder.join(path);

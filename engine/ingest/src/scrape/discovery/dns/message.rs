@@ -11,6 +11,9 @@ const TYPE_OPT: u16 = 41;
 const UDP_BYTES: u16 = 4096;
 /// Most jumps within one name; a message has no more names.
 const MAX_JUMPS: usize = 64;
+/// Most bytes of a name (RFC 1035 has 255 with its lengths); jumps could make every name of an
+/// answer as long as the answer.
+const MAX_NAME_BYTES: usize = 255;
 
 /// What a server says.
 #[derive(Debug, PartialEq, Eq)]
@@ -163,6 +166,9 @@ impl Reader<'_> {
                     let label = self.bytes.get(self.at..end)?;
                     name.push_str(std::str::from_utf8(label).ok()?);
                     name.push('.');
+                    if name.len() > MAX_NAME_BYTES {
+                        return None;
+                    }
                     self.at = end;
                 }
                 192.. => {

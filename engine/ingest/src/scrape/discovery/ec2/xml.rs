@@ -2,6 +2,8 @@
 
 /// Deepest nesting.
 const MAX_DEPTH: usize = 64;
+/// Most bytes of an entity, `;` included.
+const MAX_ENTITY_BYTES: usize = 12;
 
 /// An element.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -80,7 +82,12 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let Some((name, after)) = after.split_once(';') else {
+        // Looked for nearby only: in a text of many `&` the search would be quadratic.
+        let end = after
+            .bytes()
+            .take(MAX_ENTITY_BYTES)
+            .position(|byte| byte == b';');
+        let Some((name, after)) = end.and_then(|_at| after.split_once(';')) else {
             out.push('&');
             rest = after;
             continue;
@@ -121,6 +128,13 @@ mod tests {
         assert_eq!(items.len(), 2);
         assert_eq!(items[0].text("b"), Some("1 <AB&"));
         assert_eq!((root.text("empty"), root.text("list/none")), (None, None));
+    }
+
+    #[test]
+    fn a_text_of_ampersands_takes_no_longer_than_another() {
+        let text = "&".repeat(1 << 20);
+        assert_eq!(unescape(&text), text);
+        assert_eq!(unescape("&waytoolongname;&lt;"), "&waytoolongname;<");
     }
 
     #[test]

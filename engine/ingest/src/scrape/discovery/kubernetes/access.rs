@@ -147,7 +147,9 @@ async fn read(path: &Path) -> Result<String, String> {
 
 fn from_file(path: &Path, text: &str) -> Result<Access, String> {
     let shown = path.display();
-    let config: KubeConfig = serde_saphyr::from_str(text)
+    // Without a picture of the lines around: there are tokens in them.
+    let plain = serde_saphyr::options! { with_snippet: false };
+    let config: KubeConfig = serde_saphyr::from_str_with_options(text, plain)
         .map_err(|error| format!("cannot understand `{shown}`: {error}"))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let missing = |what: &str, name: &str| format!("there is no {what} {name:?} in `{shown}`");
